@@ -1,0 +1,56 @@
+"""What is known of Flux and its operator without a network: a catalogue of facts per version.
+
+The facts are data of our own making (`tools/catalogue.py`, `tools/catalogue_operators.py`);
+reading them is pure, and nothing is read before it is asked for.
+"""
+
+from flux_handover.catalogue.distributions import (
+    COMPONENTS,
+    Manifest,
+    components,
+    controller_version,
+    crds,
+    flux_versions_of,
+    has,
+    objects_of,
+    served_api_versions,
+    storage_api_versions,
+    versions,
+)
+from flux_handover.catalogue.fields import FieldTree, Misfit, validate, with_defaults
+from flux_handover.catalogue.manifests import (
+    DEFAULT_COMPONENTS,
+    artifact_manifests,
+    base_manifests,
+    install_manifests,
+    namespace_manifest,
+)
+from flux_handover.catalogue.schemas import crd_schema
+from flux_handover.catalogue.versions import MalformedRange, is_at_least, newest_match
+
+__all__ = [
+    "COMPONENTS",
+    "DEFAULT_COMPONENTS",
+    "FieldTree",
+    "MalformedRange",
+    "Manifest",
+    "Misfit",
+    "artifact_manifests",
+    "base_manifests",
+    "components",
+    "controller_version",
+    "crd_schema",
+    "crds",
+    "flux_versions_of",
+    "has",
+    "install_manifests",
+    "is_at_least",
+    "namespace_manifest",
+    "newest_match",
+    "objects_of",
+    "served_api_versions",
+    "storage_api_versions",
+    "validate",
+    "versions",
+    "with_defaults",
+]
