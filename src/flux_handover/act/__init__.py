@@ -1,0 +1,1 @@
+"""Do it: interpreters of a proved plan."""

@@ -1,0 +1,1 @@
+"""The world: the only modules with processes, files, sockets and clocks."""

@@ -1,0 +1,1 @@
+"""What is there: from a tree of files to a Snapshot. Pure."""

@@ -1,0 +1,100 @@
+"""What each Kustomization renders, as values: the result of following a root down to the last child."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from flux_handover.findings import Location
+from flux_handover.model.flux import FluxKustomization, Source
+from flux_handover.objects import Object, ObjectId
+
+
+class BuildStatus(Enum):
+    """Whether a Kustomization builds; `unknown` where its inputs cannot be had offline."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a build is not `ok`: a stable code, a sentence, and the place where known."""
+
+    code: str
+    message: str
+    where: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One live Kustomization: the spec that the cluster has, and what it renders.
+
+    `parent` renders this Kustomization (a root that applies itself is its own parent, a root
+    applied by bootstrap has none). `raw` is before substitution, `objects` after. `reads` are
+    the files it read. `inputs` digests everything the result depends on: equal inputs, equal
+    result, also for a build that cannot be done. `symbols` names, per object, the variables
+    whose value is not known and that appear in it.
+    """
+
+    ks: FluxKustomization
+    parent: ObjectId | None
+    where: Location | None
+    status: BuildStatus
+    raw: tuple[Object, ...]
+    objects: tuple[Object, ...]
+    reads: frozenset[str]
+    inputs: str
+    failure: Failure | None = None
+    undefined: frozenset[str] = frozenset()
+    symbols: Mapping[ObjectId, frozenset[str]] | None = None
+
+    @property
+    def id(self) -> ObjectId:
+        """The Kustomization's identity."""
+        return self.ks.id
+
+    @property
+    def ids(self) -> frozenset[ObjectId]:
+        """What its inventory would hold after a successful reconcile."""
+        return frozenset(object.id for object in self.objects)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster of the repository: its root and everything live below it.
+
+    `name` is the path of the root (contract K2). `sources` are all sources rendered below the
+    root or applied by bootstrap beside it. `bootstrap` holds objects that only bootstrap files
+    apply: they are live, but no Kustomization owns them.
+    """
+
+    name: str
+    root: ObjectId
+    origin: str
+    builds: Mapping[ObjectId, Build]
+    sources: Mapping[ObjectId, Source]
+    bootstrap: tuple[Object, ...] = ()
+
+    def __iter__(self) -> Iterator[Build]:
+        return iter(self.builds.values())
+
+    def objects(self) -> Iterator[tuple[Build, Object]]:
+        """Every rendered object with the build it comes from, roots first."""
+        for build in self:
+            for object in build.objects:
+                yield build, object
+
+    def find(self, id: ObjectId) -> Object | None:
+        """A rendered or bootstrap object, or None."""
+        found = (object for _, object in self.objects() if object.id == id)
+        return next(found, None) or next((o for o in self.bootstrap if o.id == id), None)
+
+    def owners(self) -> Mapping[ObjectId, tuple[ObjectId, ...]]:
+        """Each rendered object's Kustomizations."""
+        owners: dict[ObjectId, tuple[ObjectId, ...]] = {}
+        for build, object in self.objects():
+            owners[object.id] = (*owners.get(object.id, ()), build.id)
+        return owners

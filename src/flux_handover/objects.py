@@ -1,0 +1,120 @@
+"""Kubernetes objects, their identity, and the labels and annotations Flux gives a meaning.
+
+Identity is group, kind, namespace and name. Flux keeps its inventory by these four, so a
+changed API version is the same object (`fluxcd/kustomize-controller:internal/inventory/inventory.go@v1.9.4`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+OWNER_NAME = "kustomize.toolkit.fluxcd.io/name"
+OWNER_NAMESPACE = "kustomize.toolkit.fluxcd.io/namespace"
+PRUNE = "kustomize.toolkit.fluxcd.io/prune"
+RECONCILE = "kustomize.toolkit.fluxcd.io/reconcile"
+SSA = "kustomize.toolkit.fluxcd.io/ssa"
+SUBSTITUTE = "kustomize.toolkit.fluxcd.io/substitute"
+FORCE = "kustomize.toolkit.fluxcd.io/force"
+OPERATOR_NAME = "fluxcd.controlplane.io/name"
+OPERATOR_NAMESPACE = "fluxcd.controlplane.io/namespace"
+OPERATOR_PRUNE = "fluxcd.controlplane.io/prune"
+OPERATOR_RECONCILE = "fluxcd.controlplane.io/reconcile"
+HELM_POLICY = "helm.sh/resource-policy"
+
+KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
+SOURCE_GROUP = "source.toolkit.fluxcd.io"
+HELM_GROUP = "helm.toolkit.fluxcd.io"
+NOTIFICATION_GROUP = "notification.toolkit.fluxcd.io"
+OPERATOR_GROUP = "fluxcd.controlplane.io"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectId:
+    """Identity of an object in a cluster; the version of its API is not part of it."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """For people: `Kind/namespace/name`, without the group."""
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+    @property
+    def full(self) -> str:
+        """For programs: `Kind.group/namespace/name`; core group and cluster scope leave their part empty."""
+        kind = f"{self.kind}.{self.group}" if self.group else self.kind
+        return f"{kind}/{self.namespace}/{self.name}"
+
+
+def parse_id(text: str) -> ObjectId:
+    """The id printed as `full`; raises ValueError for any other shape."""
+    kind, namespace, name = text.split("/", 2)
+    kind, _, group = kind.partition(".")
+    return ObjectId(group, kind, namespace, name)
+
+
+def names(ids: Iterable[ObjectId]) -> str:
+    """The ids in order, for a sentence; the group is added where two ids would read the same."""
+    ordered = sorted(ids)
+    texts = [str(id) for id in ordered]
+    return ", ".join(id.full if texts.count(text) > 1 else text for id, text in zip(ordered, texts, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One Kubernetes object as rendered; `data` is its whole content and is never changed."""
+
+    id: ObjectId
+    data: Mapping[str, Any]
+
+    @property
+    def api_version(self) -> str:
+        """`group/version` as written."""
+        return str(self.data.get("apiVersion", ""))
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """`.spec`, empty where the kind has none."""
+        return mapping(self.data.get("spec"))
+
+    @property
+    def labels(self) -> Mapping[str, Any]:
+        """`.metadata.labels`, never None."""
+        return mapping(mapping(self.data.get("metadata")).get("labels"))
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        """`.metadata.annotations`, never None."""
+        return mapping(mapping(self.data.get("metadata")).get("annotations"))
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """`value` if it is a mapping, else an empty one: manifests are untrusted and often half empty."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def id_of(data: Mapping[str, Any]) -> ObjectId:
+    """The identity written in a manifest; missing parts are empty."""
+    metadata = mapping(data.get("metadata"))
+    group, _, version = str(data.get("apiVersion") or "").rpartition("/")
+    return ObjectId(
+        group if version else "",
+        str(data.get("kind") or ""),
+        str(metadata.get("namespace") or ""),
+        str(metadata.get("name") or ""),
+    )
+
+
+def object_of(data: Mapping[str, Any]) -> Object:
+    """The object a manifest describes."""
+    return Object(id_of(data), data)
+
+
+def has_mark(object: Object, key: str, value: str) -> bool:
+    """Whether a label or annotation `key` says `value`; Flux ignores case (`fluxcd/pkg:ssa/utils/meta.go@v0.76.1`)."""
+    wanted = value.lower()
+    return any(str(marks.get(key, "")).lower() == wanted for marks in (object.labels, object.annotations))

@@ -1,0 +1,1 @@
+"""What to do: from a Snapshot and a Target to a Plan. Pure."""

@@ -1,0 +1,86 @@
+"""The files of one revision, immutable: what Git recorded, never what lies in a work tree."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+
+class FileKind(Enum):
+    """What a path is in Git: mode 100644 or 100755, 120000, 160000."""
+
+    FILE = "file"
+    LINK = "link"
+    SUBMODULE = "submodule"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One entry: its bytes (of a link, the target), or None with the reason they were not read.
+
+    `digest` is Git's blob id; equal digests mean equal bytes, so it keys every cache.
+    """
+
+    content: bytes | None
+    digest: str
+    kind: FileKind = FileKind.FILE
+    executable: bool = False
+    omitted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All files of a revision by path, `/`-separated, relative to the repository's top."""
+
+    files: Mapping[str, File] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self.files))
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file; raises KeyError where it is absent or was not read."""
+        content = self.files[path].content
+        if content is None:
+            raise KeyError(path)
+        return content
+
+    def below(self, directory: str) -> tuple[str, ...]:
+        """Paths under a directory, sorted; `.` and the empty string are the whole tree."""
+        prefix = clean_path(directory)
+        start = f"{prefix}/" if prefix else ""
+        return tuple(path for path in self if path.startswith(start))
+
+    def is_directory(self, directory: str) -> bool:
+        """Whether any file lies below `directory`."""
+        prefix = clean_path(directory)
+        return not prefix or any(path.startswith(f"{prefix}/") for path in self.files)
+
+    def with_file(self, path: str, content: bytes) -> Tree:
+        """This tree with one file written; an existing file keeps its mode."""
+        old = self.files.get(path)
+        new = File(content, blob_digest(content), executable=old.executable if old else False)
+        return Tree(MappingProxyType({**self.files, path: new}))
+
+    def without(self, path: str) -> Tree:
+        """This tree with one file removed; raises KeyError where it is absent."""
+        if path not in self.files:
+            raise KeyError(path)
+        return Tree(MappingProxyType({p: f for p, f in self.files.items() if p != path}))
+
+
+def clean_path(path: str) -> str:
+    """`./a/b/`, `a/b` and `/a/b` as `a/b`; the top is the empty string."""
+    cleaned = posixpath.normpath("/" + path.strip()).strip("/")
+    return "" if cleaned == "." else cleaned
+
+
+def blob_digest(content: bytes) -> str:
+    """The id Git gives a blob of this content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
