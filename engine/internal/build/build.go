@@ -114,7 +114,7 @@ func (b *Builder) timed(key string, build func(*tree.View) (outcome, error)) (pr
 func (b *Builder) guarded(key string, view *tree.View, build func(*tree.View) (outcome, error)) (result protocol.BuildResult) {
 	result = protocol.BuildResult{Key: key, Objects: []json.RawMessage{}, Remotes: []string{}}
 	defer func() {
-		result.Reads = view.Reads()
+		result.Reads, result.Damaged = view.Reads(), view.Damaged()
 		if r := recover(); r != nil {
 			result.Objects = []json.RawMessage{}
 			result.Error = &protocol.Error{Code: protocol.Panicked, Message: tree.Readable(fmt.Sprintf("kustomize panicked: %v", r))}

@@ -100,7 +100,7 @@ func (c *closure) config(directory, file string, content []byte) {
 		return
 	}
 	root := document.Content[0]
-	at := place{c, directory, file}
+	at := place{c, directory, file, c.lines(file)}
 	for _, field := range []string{"resources", "bases", "components", "generators", "transformers", "validators"} {
 		at.directories(child(root, field))
 	}
@@ -122,11 +122,34 @@ func (c *closure) config(directory, file string, content []byte) {
 	}
 }
 
+// lines are those of the values in a file that was written over: the user knows the file before.
+func (c *closure) lines(file string) map[string]int {
+	if !c.view.IsWritten(file) {
+		return nil
+	}
+	lines := map[string]int{}
+	var document yaml.Node
+	if yaml.Unmarshal(c.view.Original(file), &document) == nil {
+		collectLines(&document, lines)
+	}
+	return lines
+}
+
+func collectLines(node *yaml.Node, lines map[string]int) {
+	if _, known := lines[node.Value]; node.Kind == yaml.ScalarNode && !known {
+		lines[node.Value] = node.Line
+	}
+	for _, element := range node.Content {
+		collectLines(element, lines)
+	}
+}
+
 // place is a kustomization file whose paths are read.
 type place struct {
 	closure   *closure
 	directory string
 	config    string
+	lines     map[string]int
 }
 
 func (p place) directories(list *yaml.Node) {
@@ -181,19 +204,28 @@ func (p place) sources(list *yaml.Node) {
 		if !ok {
 			continue
 		}
-		if _, named, ok := strings.Cut(value, "="); ok {
-			value = named
+		_, named, ok := strings.Cut(value, "=")
+		switch {
+		case !ok:
+			p.file(element)
+		case remote.IsFile(named):
+			p.remote(element, named)
+		default:
+			p.read(element, named, path.Join(p.directory, named))
 		}
-		p.file(&yaml.Node{Kind: yaml.ScalarNode, Value: value, Line: element.Line})
 	}
 }
 
 func (p place) remote(node *yaml.Node, value string) {
-	p.closure.references = append(p.closure.references, reference{file: p.config, line: node.Line, value: value})
+	p.local(node, value, "")
 }
 
 func (p place) local(node *yaml.Node, value, target string) {
-	p.closure.references = append(p.closure.references, reference{p.config, node.Line, value, target})
+	line := node.Line
+	if p.lines != nil {
+		line = p.lines[node.Value]
+	}
+	p.closure.references = append(p.closure.references, reference{p.config, line, value, target})
 }
 
 func (p place) read(node *yaml.Node, value, target string) {

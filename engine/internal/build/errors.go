@@ -166,10 +166,7 @@ func lineIn(places *closure, file string, failure *protocol.Error) int {
 	if places == nil {
 		return lineOf(failure.Message)
 	}
-	content, err := places.view.ReadFile(file)
-	if err != nil {
-		return 0
-	}
+	content := places.view.Original(file)
 	if m := unknownName.FindStringSubmatch(failure.Message); m != nil {
 		return lineOfKey(content, m[1])
 	}

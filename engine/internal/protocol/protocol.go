@@ -96,12 +96,14 @@ type Build struct {
 	Path          *string         `json:"path,omitempty"`
 }
 
-// BuildResult holds objects, or an error; reads and remotes are given for both.
+// BuildResult holds objects, or an error; what was read is given for both. Damaged files were read as if
+// their sops stanza were intact.
 type BuildResult struct {
 	Key     string            `json:"key,omitempty"`
 	Objects []json.RawMessage `json:"objects"`
 	Reads   []string          `json:"reads"`
 	Remotes []string          `json:"remotes"`
+	Damaged []string          `json:"damaged,omitempty"`
 	Error   *Error            `json:"error,omitempty"`
 }
 
@@ -150,5 +152,6 @@ type Response struct {
 	Objects       []json.RawMessage `json:"objects,omitempty"`
 	Reads         []string          `json:"reads,omitempty"`
 	Remotes       []string          `json:"remotes,omitempty"`
+	Damaged       []string          `json:"damaged,omitempty"`
 	Error         *Error            `json:"error,omitempty"`
 }

@@ -160,6 +160,7 @@ func buildDirectory(request protocol.Request, response *protocol.Response) (bool
 		return false, err
 	}
 	result, err := builder.Directory(request.Path)
-	response.Objects, response.Reads, response.Remotes, response.Error = result.Objects, result.Reads, result.Remotes, result.Error
+	response.Objects, response.Reads, response.Remotes = result.Objects, result.Reads, result.Remotes
+	response.Damaged, response.Error = result.Damaged, result.Error
 	return err != nil, nil
 }

@@ -43,6 +43,7 @@ type View struct {
 	tree    *Tree
 	written map[string][]byte
 	reads   map[string]bool
+	damaged map[string]bool
 
 	// The first of each that the build met. kustomize tries a path as file, directory and
 	// repository, and says only what the last attempt said.
@@ -54,18 +55,23 @@ var _ filesys.FileSystem = (*View)(nil)
 
 // NewView sees the tree, and records for one build.
 func NewView(t *Tree) *View {
-	return &View{tree: t, written: map[string][]byte{}, reads: map[string]bool{}}
+	return &View{tree: t, written: map[string][]byte{}, reads: map[string]bool{}, damaged: map[string]bool{}}
 }
 
 // Reads lists what the build depended on: files, also those that were looked for and are absent,
 // and, with a slash at the end, directories whose whole list of files below mattered.
-func (v *View) Reads() []string {
-	paths := make([]string, 0, len(v.reads))
-	for p := range v.reads {
-		paths = append(paths, p)
+func (v *View) Reads() []string { return sorted(v.reads) }
+
+// Damaged lists the files that were read as if their sops stanza were intact.
+func (v *View) Damaged() []string { return sorted(v.damaged) }
+
+func sorted(set map[string]bool) []string {
+	names := make([]string, 0, len(set))
+	for name := range set {
+		names = append(names, name)
 	}
-	sort.Strings(paths)
-	return paths
+	sort.Strings(names)
+	return names
 }
 
 func (v *View) record(absolute string) {
@@ -183,7 +189,25 @@ func (v *View) ReadFile(name string) ([]byte, error) {
 	case omitted:
 		return nil, v.omit(at, e.reason)
 	}
-	return e.content, nil
+	intact, damaged := intactStanza(at, e.content)
+	if damaged {
+		v.damaged[Relative(at)] = true
+	}
+	return intact, nil
+}
+
+// Original is the content of a file as the tree has it, without what was written over it; nil if absent.
+func (v *View) Original(absolute string) []byte {
+	if e, ok := v.tree.entries[absolute]; ok && e.kind == file {
+		return e.content
+	}
+	return nil
+}
+
+// IsWritten is true for a file that was written over the tree.
+func (v *View) IsWritten(absolute string) bool {
+	_, ok := v.written[absolute]
+	return ok
 }
 
 // Exists is true for what a link names, not for a link that leads nowhere or out.

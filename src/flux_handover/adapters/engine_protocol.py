@@ -49,6 +49,7 @@ class _Built(msgspec.Struct, frozen=True):
     objects: tuple[dict[str, Any], ...] = ()
     reads: frozenset[str] = frozenset()
     remotes: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
     error: _Error | None = None
 
 
@@ -108,7 +109,7 @@ def build_results(line: bytes) -> tuple[BuildResult, ...]:
     response = _decoded(line, _BuildResponse)
     _refused(response.error)
     return tuple(
-        BuildResult(built.key, _objects(built.objects), built.reads, built.remotes, _error(built.error))
+        BuildResult(built.key, _objects(built.objects), built.reads, built.remotes, built.damaged, _error(built.error))
         for built in response.results
     )
 
@@ -116,7 +117,7 @@ def build_results(line: bytes) -> tuple[BuildResult, ...]:
 def kustomize_result(line: bytes) -> KustomizeResult:
     """The result of a `kustomize` line."""
     built = _decoded(line, _Built)
-    return KustomizeResult(_objects(built.objects), built.reads, built.remotes, _error(built.error))
+    return KustomizeResult(_objects(built.objects), built.reads, built.remotes, built.damaged, _error(built.error))
 
 
 def substitution_results(line: bytes, sets: Sequence[SubstitutionRequest]) -> tuple[SubstitutionResult, ...]:

@@ -55,12 +55,15 @@ class BuildResult:
 
     `reads` is all the build depended on: files, also those it looked for in vain, and, ending in a
     slash, directories of which it took every file below. `remotes` are references out of the tree.
+    `damaged` are files that are YAML only without their `sops` stanza: they were built as if it were
+    intact, where the controller would refuse them, so whoever uses the result must say so.
     """
 
     key: str
     objects: tuple[Object, ...]
     reads: frozenset[str]
     remotes: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
     error: BuildError | None = None
 
 
@@ -71,6 +74,7 @@ class KustomizeResult:
     objects: tuple[Object, ...]
     reads: frozenset[str]
     remotes: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
     error: BuildError | None = None
 
 
