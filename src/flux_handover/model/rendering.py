@@ -36,7 +36,8 @@ class Build:
     applied by bootstrap has none). `raw` is before substitution, `objects` after. `reads` are
     the files it read. `inputs` digests everything the result depends on: equal inputs, equal
     result, also for a build that cannot be done. `symbols` names, per object, the variables
-    whose value is not known and that appear in it.
+    whose value is not known and that appear in it. `damaged` are encrypted files that are YAML only
+    without their stanza.
     """
 
     ks: FluxKustomization
@@ -50,6 +51,7 @@ class Build:
     failure: Failure | None = None
     undefined: frozenset[str] = frozenset()
     symbols: Mapping[ObjectId, frozenset[str]] | None = None
+    damaged: tuple[str, ...] = ()
 
     @property
     def id(self) -> ObjectId:

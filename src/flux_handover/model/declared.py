@@ -1,0 +1,82 @@
+"""The Flux objects that files of the repository declare, live or not.
+
+Only documents that name a Flux API group are parsed; the group is looked for in the bytes first.
+What is live is decided by reachability from a root (see `roots`), never by a file's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from flux_handover.documents import Document, YamlProblem, read_documents
+from flux_handover.findings import Location
+from flux_handover.objects import KUSTOMIZE_GROUP, OPERATOR_GROUP, SOURCE_GROUP, Object, ObjectId, object_of
+from flux_handover.tree import FileKind, Tree
+
+YAML_SUFFIXES = (".yaml", ".yml")
+_GROUPS = tuple(group.encode() for group in (KUSTOMIZE_GROUP, SOURCE_GROUP, OPERATOR_GROUP))
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One Flux object as a file declares it, with its place."""
+
+    object: Object
+    document: Document
+
+    @property
+    def where(self) -> Location:
+        """The first line of the document."""
+        return Location(self.document.path, self.document.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """All declared Flux objects, and the files that could not be read."""
+
+    all: tuple[Declared, ...]
+    problems: tuple[YamlProblem, ...]
+
+    def of(self, group: str, *kinds: str) -> Iterator[Declared]:
+        """Those of one group and some of its kinds."""
+        return (d for d in self.all if d.object.id.group == group and d.object.id.kind in kinds)
+
+    def place(self, id: ObjectId, among: Iterable[str] = ()) -> Location | None:
+        """Where an object is declared, a file in `among` first.
+
+        A rendered object may have got its namespace from a transformer, so a declaration without
+        one is accepted where none is exact.
+        """
+        same = [d for d in self.all if _same(d.object.id, id)]
+        preferred = frozenset(among)
+        same.sort(key=lambda d: (d.where.file not in preferred, d.object.id != id, d.where))
+        return same[0].where if same else None
+
+
+def declarations(tree: Tree) -> Declarations:
+    """The Flux objects declared anywhere in the tree."""
+    parsed = [read_documents(path, content) for path, content in flux_files(tree)]
+    documents = (document for documents in parsed for document in documents.documents)
+    return Declarations(
+        tuple(Declared(object_of(d.mapping), d) for d in documents if _is_flux(d.mapping)),
+        tuple(problem for documents in parsed for problem in documents.problems),
+    )
+
+
+def flux_files(tree: Tree) -> Iterator[tuple[str, bytes]]:
+    """The YAML files whose bytes name a Flux API group."""
+    for path in tree:
+        content = tree.files[path].content
+        readable = content is not None and tree.files[path].kind is FileKind.FILE and path.endswith(YAML_SUFFIXES)
+        if content is not None and readable and any(group in content for group in _GROUPS):
+            yield path, content
+
+
+def _is_flux(content: Mapping[str, object]) -> bool:
+    return str(content.get("apiVersion", "")).partition("/")[0].encode() in _GROUPS
+
+
+def _same(declared: ObjectId, id: ObjectId) -> bool:
+    same_kind = (declared.group, declared.kind, declared.name) == (id.group, id.kind, id.name)
+    return same_kind and declared.namespace in ("", id.namespace)

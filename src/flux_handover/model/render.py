@@ -1,0 +1,254 @@
+"""From a root down to the last child: each Kustomization as it is effective in the cluster.
+
+A child's spec is what its parent renders, patches and variables included, so the walk goes in waves:
+build, find variables among what is built so far, substitute, and follow the Kustomizations that appear.
+Where a parent does not build, the cluster keeps the children it has, with the specs it has (rules.md R5):
+they come from `previous`, the last revision of the cluster that was rendered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from flux_handover.findings import Location
+from flux_handover.model.building import (
+    Builder,
+    BuildError,
+    BuildRequest,
+    BuildResult,
+    Network,
+    SubstitutionRequest,
+    SubstitutionResult,
+    inputs_digest,
+)
+from flux_handover.model.declared import Declarations
+from flux_handover.model.flux import FluxKustomization, Source, is_source, kustomizations, source_of
+from flux_handover.model.origin import Elsewhere, Files, files_of
+from flux_handover.model.rendering import Build, BuildStatus, Cluster, Failure
+from flux_handover.model.roots import Root
+from flux_handover.model.symbols import undecided
+from flux_handover.model.variables import Variables, variables_of
+from flux_handover.objects import Object, ObjectId, mapping
+from flux_handover.tree import Tree
+
+UNKNOWN_CODES = frozenset({"remote-resource", "file-omitted", "symbolic-operation", "symbolic-structure"})
+_SELF_PATCHES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What a cluster is rendered from."""
+
+    tree: Tree
+    declared: Declarations
+    builder: Builder
+    network: Network
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A Kustomization that is built, and whose variables are still to be found."""
+
+    ks: FluxKustomization
+    parent: ObjectId | None
+    files: Files
+    result: BuildResult
+
+
+@dataclass(slots=True)
+class _Walk:
+    """How far the walk has come."""
+
+    root: Root
+    repository: Repository
+    previous: Cluster | None
+    done: dict[ObjectId, Build] = field(default_factory=dict)
+    waiting: list[_Waiting] = field(default_factory=list)
+    sources: dict[ObjectId, Source] = field(default_factory=dict)
+    artifacts: dict[ObjectId, Files] = field(default_factory=dict)
+    objects: dict[ObjectId, Object] = field(default_factory=dict)
+
+
+def render_cluster(root: Root, repository: Repository, previous: Cluster | None = None) -> Cluster:
+    """Everything live below a root."""
+    ks = root.ks
+    for _ in range(_SELF_PATCHES):
+        cluster = _render(replace(root, ks=ks), repository, previous)
+        applied = cluster.builds[root.ks.id]
+        rendered = next((k for k in kustomizations(applied.objects) if k.id == ks.id), None)
+        if rendered is None or rendered.object.data == ks.object.data:
+            return cluster
+        ks = rendered
+    return cluster
+
+
+def _render(root: Root, repository: Repository, previous: Cluster | None) -> Cluster:
+    walk = _Walk(root, repository, previous, sources={root.source.id: root.source})
+    wave: list[tuple[FluxKustomization, ObjectId | None]] = [(root.ks, None)]
+    held: list[tuple[FluxKustomization, ObjectId | None]] = []
+    while wave or held or walk.waiting:
+        ready, held = _with_source(walk, [*held, *wave])
+        if not ready and not walk.waiting:
+            ready, held = held, []
+        walk.waiting.extend(_build(walk, ready))
+        finished = _finish(walk)
+        wave = list(_children(walk, finished, {ks.id for ks, _ in held}))
+        if not finished and not wave and held:
+            walk.waiting.extend(_build(walk, held))
+            held = []
+    return _cluster(walk)
+
+
+def _cluster(walk: _Walk) -> Cluster:
+    root = walk.root
+    own = walk.done[root.ks.id]
+    if any(object.id == root.ks.id for object in own.objects):
+        walk.done[root.ks.id] = replace(own, parent=root.ks.id)
+    return Cluster(root.name, root.ks.id, root.origin, walk.done, walk.sources)
+
+
+def _with_source(
+    walk: _Walk, pending: Iterable[tuple[FluxKustomization, ObjectId | None]]
+) -> tuple[list[tuple[FluxKustomization, ObjectId | None]], list[tuple[FluxKustomization, ObjectId | None]]]:
+    found: list[tuple[FluxKustomization, ObjectId | None]] = []
+    missing: list[tuple[FluxKustomization, ObjectId | None]] = []
+    for one in pending:
+        (found if one[0].source in walk.sources else missing).append(one)
+    return found, missing
+
+
+def _build(walk: _Walk, ready: Iterable[tuple[FluxKustomization, ObjectId | None]]) -> Iterator[_Waiting]:
+    """Build one wave, one request for each artifact."""
+    by_source: dict[ObjectId, list[tuple[FluxKustomization, ObjectId | None]]] = {}
+    for ks, parent in ready:
+        by_source.setdefault(ks.source, []).append((ks, parent))
+    for id, members in by_source.items():
+        files = _artifact(walk, id)
+        if isinstance(files, Elsewhere):
+            results = {ks.id.full: _unbuilt(ks, files.reason) for ks, _ in members}
+        else:
+            requests = [BuildRequest(ks.id.full, ks.object.data) for ks, _ in members]
+            answers = walk.repository.builder.build(files, requests, network=walk.repository.network)
+            results = {answer.key: answer for answer in answers}
+        for ks, parent in members:
+            one = _Waiting(ks, parent, files, results[ks.id.full])
+            _learn(walk, one.result.objects)
+            yield one
+
+
+def _unbuilt(ks: FluxKustomization, reason: str) -> BuildResult:
+    return BuildResult(ks.id.full, (), frozenset(), error=BuildError("source-elsewhere", reason))
+
+
+def _artifact(walk: _Walk, id: ObjectId) -> Files:
+    if id not in walk.artifacts:
+        source = walk.sources.get(id)
+        missing = Elsewhere(f"{id} is rendered by no Kustomization")
+        walk.artifacts[id] = files_of(source, walk.root.source, walk.repository.tree) if source else missing
+    return walk.artifacts[id]
+
+
+def _learn(walk: _Walk, objects: Iterable[Object]) -> None:
+    for object in objects:
+        walk.objects.setdefault(object.id, object)
+        if is_source(object) and object.id != walk.root.source.id:
+            walk.sources.setdefault(object.id, source_of(object))
+
+
+def _finish(walk: _Walk) -> list[Build]:
+    """Substitute whatever has its variables; if nothing has, nothing will bring them."""
+    variables = [(one, variables_of(one.ks, walk.objects.get)) for one in walk.waiting]
+    complete = [(one, found) for one, found in variables if not found.missing]
+    ready = complete or variables
+    chosen = {one.ks.id for one, _ in ready}
+    walk.waiting = [one for one in walk.waiting if one.ks.id not in chosen]
+    requests = [_substitution(one, found) for one, found in ready if one.ks.has_post_build and not one.result.error]
+    answers = {answer.key: answer for answer in walk.repository.builder.substitute(requests)} if requests else {}
+    finished = [_finished(walk, one, found, answers.get(one.ks.id.full)) for one, found in ready]
+    for build in finished:
+        walk.done[build.id] = build
+        walk.objects.update({object.id: object for object in build.objects})
+    return finished
+
+
+def _substitution(one: _Waiting, found: Variables) -> SubstitutionRequest:
+    return SubstitutionRequest(
+        key=one.ks.id.full,
+        objects=one.result.objects,
+        variables=found.known,
+        symbolic=found.symbolic,
+        open=bool(found.missing),
+        strict=False,
+        common_metadata=mapping(one.ks.object.spec.get("commonMetadata")),
+    )
+
+
+def _finished(walk: _Walk, one: _Waiting, found: Variables, answer: SubstitutionResult | None) -> Build:
+    error = one.result.error or (answer.error if answer else None)
+    objects = answer.objects if answer else one.result.objects
+    symbols = answer.symbols if answer else {}
+    failure = _failure(error) or (undecided(one.ks, objects, symbols, answer.tokens) if answer else None)
+    status = BuildStatus.OK if failure is None else _status(failure)
+    return Build(
+        ks=one.ks,
+        parent=one.parent,
+        where=walk.repository.declared.place(one.ks.id, _parent_reads(walk, one)),
+        status=status,
+        raw=one.result.objects,
+        objects=objects if status is BuildStatus.OK else (),
+        reads=one.result.reads,
+        inputs=inputs_of(one.ks, one.files, one.result.reads, found),
+        failure=failure,
+        undefined=frozenset(name for _, name in answer.undefined) if answer else frozenset(),
+        symbols=symbols or None,
+        damaged=one.result.damaged,
+    )
+
+
+def _parent_reads(walk: _Walk, one: _Waiting) -> frozenset[str]:
+    parent = walk.done.get(one.parent) if one.parent else None
+    return parent.reads if parent else one.result.reads
+
+
+def _failure(error: BuildError | None) -> Failure | None:
+    if error is None:
+        return None
+    return Failure(error.code, error.message, Location(error.file, error.line) if error.file else None)
+
+
+def _status(failure: Failure) -> BuildStatus:
+    unknown = failure.code in UNKNOWN_CODES or failure.code in ("source-elsewhere", "symbolic-field")
+    return BuildStatus.UNKNOWN if unknown else BuildStatus.FAILED
+
+
+def _children(
+    walk: _Walk, finished: Iterable[Build], held: set[ObjectId]
+) -> Iterator[tuple[FluxKustomization, ObjectId | None]]:
+    seen = held | walk.done.keys() | {one.ks.id for one in walk.waiting}
+    for build in finished:
+        if build.ks.remote_cluster:
+            continue
+        for ks in _kept(walk, build) if build.status is not BuildStatus.OK else kustomizations(build.objects):
+            if ks.id not in seen:
+                seen.add(ks.id)
+                yield ks, build.id
+
+
+def _kept(walk: _Walk, build: Build) -> Iterator[FluxKustomization]:
+    """The children that the cluster keeps while their parent does not build."""
+    before = walk.previous.builds if walk.previous else {}
+    return (child.ks for child in before.values() if child.parent == build.id and child.id != build.id)
+
+
+def inputs_of(ks: FluxKustomization, files: Files, reads: Iterable[str], variables: Variables) -> str:
+    """A digest of everything the result of a build depends on: equal inputs, equal result (rules.md R8)."""
+    digest = hashlib.sha256(json.dumps(ks.object.data, sort_keys=True, default=str).encode())
+    digest.update(repr((sorted(variables.known.items()), sorted(variables.symbolic), variables.missing)).encode())
+    if isinstance(files, Elsewhere):
+        digest.update(files.reason.encode())
+    else:
+        digest.update(inputs_digest(files, {*reads, f"{ks.path}/"} if ks.path else reads).encode())
+    return digest.hexdigest()

@@ -1,0 +1,200 @@
+"""Where each cluster begins: the Kustomizations from which everything else is reached (contract K3).
+
+A root shows itself by applying itself, by a FluxInstance's `sync`, by the arguments of `flux bootstrap`
+or Terraform, or by a bootstrap file that applies it. The first that applies gives a cluster its root;
+a Kustomization that another root's tree renders is not one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flux_handover.findings import Location
+from flux_handover.model.declared import Declarations, Declared
+from flux_handover.model.flux import (
+    SOURCE_KINDS,
+    FluxKustomization,
+    Source,
+    kustomization_of,
+    source_of,
+)
+from flux_handover.model.origin import is_flux_artifact
+from flux_handover.objects import (
+    KUSTOMIZE_GROUP,
+    OPERATOR_GROUP,
+    SOURCE_GROUP,
+    ObjectId,
+    mapping,
+    object_of,
+)
+from flux_handover.tree import Tree, clean_path
+
+SELF = "applies itself"
+SYNC = "FluxInstance.spec.sync"
+BOOTSTRAP = "flux bootstrap"
+TERRAFORM = "flux_bootstrap_git"
+APPLIED = "applied by bootstrap"
+CHOSEN = "--root"
+
+_BOOTSTRAP = re.compile(r"flux\s+bootstrap\b(?:[^\n]|\\\n)*?--path[=\s]+[\"']?([^\s\"'\\]+)")
+_TERRAFORM = re.compile(r'resource\s+"flux_bootstrap_git"[^{]*\{(.*?)\n\}', re.DOTALL)
+_TERRAFORM_PATH = re.compile(r'^\s*path\s*=\s*"([^"$]+)"', re.MULTILINE)
+_TEXT_LIMIT = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A Kustomization that may be a cluster's root, its source, and what says so."""
+
+    ks: FluxKustomization
+    source: Source
+    origin: str
+    where: Location | None
+
+    @property
+    def name(self) -> str:
+        """The cluster's name: the path of its root (contract K2)."""
+        return self.ks.path or "."
+
+
+def candidate_roots(declared: Declarations, tree: Tree) -> tuple[Root, ...]:
+    """Everything that may be a root, strongest evidence first; rendering decides which are."""
+    return (
+        *_self_applying(declared),
+        *_synced(declared, tree),
+        *_bootstrapped(tree),
+        *_applied(declared, tree),
+    )
+
+
+def chosen_root(declared: Declarations, path: str) -> Root:
+    """The root that a person names by its path: the declared Kustomization, else one as Flux would make it."""
+    wanted = clean_path(path)
+    found = (root for root in _declared_roots(declared, CHOSEN) if root.ks.path == wanted)
+    return next(found, None) or synthetic_root(wanted, "flux-system", CHOSEN, None)
+
+
+def synthetic_root(path: str, name: str, origin: str, where: Location | None, **source: Any) -> Root:
+    """A root that is in no file: what `flux bootstrap` or the operator creates for this path."""
+    kind = str(source.get("kind") or "GitRepository")
+    metadata = {"name": name, "namespace": source.get("namespace") or "flux-system"}
+    reference = {"kind": kind, "name": name}
+    ks = {
+        "apiVersion": f"{KUSTOMIZE_GROUP}/v1",
+        "kind": "Kustomization",
+        "metadata": metadata,
+        "spec": {"interval": "10m0s", "path": f"./{path}", "prune": True, "sourceRef": reference},
+    }
+    spec = {"interval": "1m0s", "url": source.get("url") or "", "ref": source.get("ref") or {}}
+    made = {"apiVersion": f"{SOURCE_GROUP}/v1", "kind": kind, "metadata": metadata, "spec": spec}
+    return Root(kustomization_of(object_of(ks)), source_of(object_of(made)), origin, where)
+
+
+def _self_applying(declared: Declarations) -> Iterator[Root]:
+    for root in _declared_roots(declared, SELF):
+        if root.ks.path == "" or (root.where and root.where.file.startswith(f"{root.ks.path}/")):
+            yield root
+
+
+def _declared_roots(declared: Declarations, origin: str) -> Iterator[Root]:
+    for one in declared.of(KUSTOMIZE_GROUP, "Kustomization"):
+        ks = kustomization_of(one.object)
+        source = source_beside(declared, ks, one)
+        if not is_flux_artifact(source):
+            yield Root(ks, source, origin, one.where)
+
+
+def source_beside(declared: Declarations, ks: FluxKustomization, place: Declared) -> Source:
+    """The declared source of a Kustomization that lies nearest to it, else an empty one of that name."""
+    named = [d for d in declared.of(SOURCE_GROUP, *SOURCE_KINDS) if _names(ks.source, d.object.id)]
+    named.sort(key=lambda d: -_common(d.where.file, place.where.file))
+    if named:
+        return source_of(named[0].object)
+    metadata = {"name": ks.source.name, "namespace": ks.source.namespace}
+    return source_of(object_of({"apiVersion": f"{SOURCE_GROUP}/v1", "kind": ks.source.kind, "metadata": metadata}))
+
+
+def _names(wanted: ObjectId, id: ObjectId) -> bool:
+    return (wanted.kind, wanted.name) == (id.kind, id.name) and id.namespace in ("", wanted.namespace)
+
+
+def _common(one: str, other: str) -> int:
+    pairs = zip(one.split("/"), other.split("/"), strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), len(one.split("/")))
+
+
+def _synced(declared: Declarations, tree: Tree) -> Iterator[Root]:
+    for one in declared.of(OPERATOR_GROUP, "FluxInstance"):
+        sync = mapping(one.object.spec.get("sync"))
+        path = clean_path(str(sync.get("path") or ""))
+        if sync.get("url") and tree.is_directory(path):
+            yield sync_root(sync, one.object.id.namespace, one.where)
+
+
+def sync_root(sync: Mapping[str, Any], namespace: str, where: Location | None) -> Root:
+    """The root that the operator creates for `spec.sync` (semantics 3.6)."""
+    name = str(sync.get("name") or namespace or "flux-system")
+    ref = {"name": str(sync.get("ref") or "")}
+    return synthetic_root(
+        clean_path(str(sync.get("path") or "")),
+        name,
+        SYNC,
+        where,
+        kind=sync.get("kind"),
+        url=sync.get("url"),
+        ref=ref,
+        namespace=namespace,
+    )
+
+
+def _bootstrapped(tree: Tree) -> Iterator[Root]:
+    for file, text in _texts(tree):
+        for match in _BOOTSTRAP.finditer(text):
+            yield from _at_path(tree, match[1], BOOTSTRAP, file, text, match.start())
+        for block in _TERRAFORM.finditer(text):
+            for path in _TERRAFORM_PATH.finditer(block[1]):
+                yield from _at_path(tree, path[1], TERRAFORM, file, text, block.start())
+
+
+def _at_path(tree: Tree, path: str, origin: str, file: str, text: str, offset: int) -> Iterator[Root]:
+    cleaned = clean_path(path)
+    if cleaned and tree.is_directory(cleaned):
+        where = Location(file, text.count("\n", 0, offset) + 1)
+        yield synthetic_root(cleaned, "flux-system", origin, where)
+
+
+def _texts(tree: Tree) -> Iterator[tuple[str, str]]:
+    for path in tree:
+        content = tree.files[path].content
+        if content is not None and len(content) <= _TEXT_LIMIT and b"bootstrap" in content and b"flux" in content:
+            yield path, content.decode(errors="replace")
+
+
+_APPLY = re.compile(r"kubectl\b[^\n]*\bapply\b[^\n]*?(?:-f|-k|--filename|--kustomize)[=\s]+[\"']?([^\s\"'|]+)")
+
+
+def _applied(declared: Declarations, tree: Tree) -> Iterator[Root]:
+    """Kustomizations in a file or directory that some script applies with kubectl."""
+    mentioned = tuple(_applied_paths(tree))
+    for root in _declared_roots(declared, APPLIED):
+        file = root.where.file if root.where else ""
+        if any(_covers(mention, file) for mention in mentioned) and tree.is_directory(root.ks.path):
+            yield root
+
+
+def _applied_paths(tree: Tree) -> Iterator[str]:
+    for path in tree:
+        content = tree.files[path].content
+        if content is not None and len(content) <= _TEXT_LIMIT and b"kubectl" in content and b"apply" in content:
+            yield from (match[1] for match in _APPLY.finditer(content.decode(errors="replace")))
+
+
+def _covers(mention: str, file: str) -> bool:
+    """Whether a path in a script, perhaps with variables at its start, names this file or its directory."""
+    tail = mention.rpartition("}")[2].strip("/")
+    directory = file.rpartition("/")[0]
+    long_enough = tail.count("/") >= 1
+    return long_enough and any(f"/{path}".endswith(f"/{tail}") for path in (file, directory))

@@ -1,0 +1,64 @@
+"""Trees are values: a change makes a new one."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flux_handover.tree import Tree, blob_digest, clean_path
+
+
+def test_writing_a_file_leaves_the_old_tree_as_it_was() -> None:
+    before = Tree().with_file("a/b.yaml", b"x")
+
+    after = before.with_file("a/b.yaml", b"y").with_file("c", b"")
+
+    assert before.read("a/b.yaml") == b"x"
+    assert list(after) == ["a/b.yaml", "c"]
+
+
+def test_removing_a_file_that_is_absent_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        Tree().without("nothing")
+
+
+def test_a_written_file_removed_again_gives_an_equal_tree() -> None:
+    before = Tree().with_file("a", b"1")
+
+    assert before.with_file("b", b"2").without("b") == before
+
+
+@pytest.mark.parametrize(
+    ("spelling", "path"),
+    [
+        ("./a/b/", "a/b"),
+        ("a/b", "a/b"),
+        ("/a//b", "a/b"),
+        ("./", ""),
+        (".", ""),
+        ("", ""),
+        ("a/../b", "b"),
+        ("../a", "a"),
+    ],
+)
+def test_paths_have_one_spelling(spelling: str, path: str) -> None:
+    assert clean_path(spelling) == path
+
+
+def test_below_a_directory_means_whole_names() -> None:
+    tree = Tree().with_file("ab/c", b"").with_file("a/c", b"").with_file("a/b/c", b"")
+
+    assert tree.below("./a") == ("a/b/c", "a/c")
+    assert tree.below(".") == ("a/b/c", "a/c", "ab/c")
+    assert tree.is_directory("a/b")
+    assert not tree.is_directory("a/c")
+
+
+@given(st.binary(max_size=200))
+def test_a_digest_is_gits_own(content: bytes) -> None:
+    expected = subprocess.run(["git", "hash-object", "--stdin"], input=content, capture_output=True, check=True)
+
+    assert blob_digest(content) == expected.stdout.decode().strip()
