@@ -25,7 +25,7 @@ _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _OLD_OCTAL = re.compile(r"\A([-+]?)0([0-7]+)\Z")
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
-_LONGEST_NUMBER = 80
+_LONGEST_INTEGER = 80
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -47,9 +47,7 @@ def tagged_value(tag: str, text: str) -> Scalar:
 
 def _number(text: str) -> Scalar:
     digits = text.replace("_", "") if text[0] != "." else text
-    if len(digits) > _LONGEST_NUMBER:
-        return text
-    if _INTEGER.match(digits):
+    if len(digits) <= _LONGEST_INTEGER and _INTEGER.match(digits):
         number = int(_OLD_OCTAL.sub(r"\g<1>0o\2", digits), 0)
         return number if _SMALLEST <= number <= _LARGEST else float(number)
     if _FLOAT.match(digits):

@@ -1,0 +1,168 @@
+"""YAML text for new files and new fields, in the conventions of the files around them.
+
+Keys keep their order, strings are quoted only where another YAML reader (1.1 or 1.2) could take
+them for something else, and text of several lines becomes a literal block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from flux_handover.scalars import plain_value
+
+STEP = 2
+
+# What YAML 1.1 readers such as Helm's values or older tools take for a boolean, a date or a base 60 number.
+_OTHER_MEANING = re.compile(
+    r"(?:[yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|=|<<"
+    r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*)\Z"
+)
+_PLAIN = re.compile(r"(?:[^\s\-?:,\[\]{}#&*!|>'\"%@`]|[-?:](?=[^\s,\[\]{}]))(?:[^\n]*[^\s:])?\Z")
+_BREAKS_PLAIN = re.compile(r": |:\t| #|\t#")
+_BREAKS_FLOW = re.compile(r"[,\[\]{}]|:(?=[,\[\]{}]|\Z)")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the files of a directory are written; `schemas` maps a kind to its header comment."""
+
+    document_start: bool = True
+    indented_lists: bool = True
+    dot_slash: bool = True
+    sorted_resources: bool = True
+    extension: str = "yaml"
+    schemas: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    file_names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def dump(value: Any, style: Style | None = None) -> str:
+    """A whole file for one document, with the `---` and schema comment that its neighbours have."""
+    style = style or Style()
+    lines = ["---"] if style.document_start else []
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    if isinstance(kind, str) and kind in style.schemas:
+        lines.append(style.schemas[kind])
+    return "\n".join([*lines, *block_lines(value, indented_lists=style.indented_lists)]) + "\n"
+
+
+def block_lines(value: Any, *, indented_lists: bool = True) -> list[str]:
+    """The lines of a value in block style, its outermost level at column 0."""
+    if isinstance(value, Mapping) and value:
+        return [line for key, child in value.items() for line in field_lines(key, child, indented_lists=indented_lists)]
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return [line for child in value for line in element_lines(child, indented_lists=indented_lists)]
+    head, body = scalar_parts(value)
+    return [head, *indented(body)]
+
+
+def field_lines(key: str, value: Any, *, indented_lists: bool = True) -> list[str]:
+    """The lines of `key: value` at column 0."""
+    name = scalar_text(key)
+    if is_filled(value):
+        step = 0 if not isinstance(value, Mapping) and not indented_lists else STEP
+        return [f"{name}:", *indented(block_lines(value, indented_lists=indented_lists), step)]
+    head, body = scalar_parts(value)
+    return [f"{name}: {head}", *indented(body)]
+
+
+def element_lines(value: Any, *, indented_lists: bool = True) -> list[str]:
+    """The lines of `- value` at column 0."""
+    first, *rest = block_lines(value, indented_lists=indented_lists)
+    return [f"- {first}", *indented(rest)]
+
+
+def indented(lines: Sequence[str], step: int = STEP) -> list[str]:
+    """The lines moved to the right; empty ones stay empty."""
+    return [" " * step + line if line else line for line in lines]
+
+
+def is_filled(value: Any) -> bool:
+    """Whether a value is a mapping or list with something in it."""
+    return isinstance(value, (Mapping, list, tuple)) and bool(value)
+
+
+def scalar_parts(value: Any) -> tuple[str, list[str]]:
+    """What stands after the colon, and the lines of a literal block at column 0."""
+    if isinstance(value, str) and "\n" in value and (block := _literal(value)):
+        return block
+    return flow_text(value), []
+
+
+def flow_text(value: Any) -> str:
+    """A value on one line, inside braces or brackets where it is a collection."""
+    if isinstance(value, Mapping):
+        return (
+            "{"
+            + ", ".join(f"{scalar_text(key, in_flow=True)}: {_flow_child(child)}" for key, child in value.items())
+            + "}"
+        )
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_flow_child(child) for child in value) + "]"
+    return scalar_text(value)
+
+
+def scalar_text(value: Any, quote: str = "", *, in_flow: bool = False) -> str:
+    """A scalar on one line; a string gets `quote` if it can, else quotes only where it needs them."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return _float_text(value)
+    text = str(value)
+    if not quote and _is_plain(text, in_flow=in_flow):
+        return text
+    if text.isprintable() and (quote == "'" or (not quote and ('"' in text or "\\" in text))):
+        return "'" + text.replace("'", "''") + "'"
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _flow_child(value: Any) -> str:
+    return flow_text(value) if isinstance(value, (Mapping, list, tuple)) else scalar_text(value, in_flow=True)
+
+
+def _is_plain(text: str, *, in_flow: bool) -> bool:
+    if not text.isprintable() or not _PLAIN.match(text) or _BREAKS_PLAIN.search(text):
+        return False
+    if text.startswith(("---", "...")) or (in_flow and _BREAKS_FLOW.search(text)):
+        return False
+    return isinstance(plain_value(text), str) and not _OTHER_MEANING.match(text)
+
+
+def _literal(text: str) -> tuple[str, list[str]] | None:
+    """The header and lines of a literal block, or None where only quotes can hold the text."""
+    body = text.rstrip("\n")
+    lines = body.split("\n")
+    if not body.strip() or lines[0] != lines[0].lstrip() or not lines[0]:
+        return None
+    if not all(line.replace("\t", "").isprintable() for line in lines):
+        return None
+    if any(line and not line.strip() for line in lines):
+        return None
+    ending = len(text) - len(body)
+    return "|" + ("-" if ending == 0 else "" if ending == 1 else "+"), lines + [""] * (ending - 1)
+
+
+def _float_text(value: float) -> str:
+    if value != value:
+        return ".nan"
+    if value in (float("inf"), float("-inf")):
+        return ".inf" if value > 0 else "-.inf"
+    return repr(value)
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

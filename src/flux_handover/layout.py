@@ -1,0 +1,185 @@
+"""Lines, indentation and comments around the nodes of a YAML text, and text put between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flux_handover.spans import Node, NodeKind, walk
+
+_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]*)+")
+_COMMENT = re.compile(r"[ \t]+#[^\r\n]*")
+
+
+class Spanned(Protocol):
+    """Anything with a place in the text."""
+
+    @property
+    def start(self) -> int:
+        """Its first character."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """The character after its last one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The text of a document; every method gives the whole text after one change."""
+
+    source: str
+
+    @property
+    def newline(self) -> str:
+        """The line break that the document uses."""
+        return "\r\n" if "\r\n" in self.source else "\n"
+
+    def put(self, start: int, end: int, new: str) -> str:
+        """The text with a span replaced."""
+        return self.source[:start] + new + self.source[end:]
+
+    def joined(self, lines: Sequence[str], column: int) -> str:
+        """Lines as text whose first line already stands at `column`."""
+        indent = " " * column
+        rest = [indent + line if line else line for line in lines[1:]]
+        return self.newline.join([lines[0], *rest])
+
+    def spaced(self, start: int, new: str) -> str:
+        """`new` with a space before it where it would touch a colon or dash."""
+        return f" {new}" if start and self.source[start - 1] in ":-" else new
+
+    def after_properties(self, node: Node) -> int:
+        """Where a node begins after its anchor, which an edit keeps."""
+        if not node.anchor:
+            return node.start
+        found = _PROPERTIES.match(self.source, node.start, max(node.end, node.start))
+        return found.end() if found else node.start
+
+    def before_block(self, key: Node | None, node: Node) -> int:
+        """Where a value on one line goes that replaces a block below its key."""
+        if key is None:
+            return node.start
+        colon = self.source.find(":", key.end) + 1
+        return colon if not self.source[colon : node.start].strip() else node.start
+
+    def put_block(self, key: Node | None, node: Node, head: str, lines: Sequence[str], step: int) -> str:
+        """The text with a value replaced by a block; a comment behind the old value stays on its line."""
+        indent = " " * (column_of(self.source, key.start) + step if key else column_of(self.source, node.start))
+        comment = _COMMENT.match(self.source, node.end)
+        start = self.source.find(":", key.end) + 1 if key else node.start
+        properties = self.source[node.start : self.after_properties(node)].strip()
+        first = "".join(f" {part}" for part in (properties, head) if part) + (comment.group() if comment else "")
+        body = [indent + line if line else line for line in lines]
+        end = comment.end() if comment else node.end
+        return self.put(start, end, self.newline.join([first if key else first.lstrip(), *body]))
+
+    def put_in_flow(self, before: Sequence[Node], parent: Node, new: str) -> str:
+        """The text with one more member of a flow collection, after those in `before`."""
+        if not before:
+            return self.put(
+                parent.start,
+                parent.end,
+                f"{self.source[parent.start : parent.end - 1].rstrip()}{new}{self.source[parent.end - 1]}",
+            )
+        return self.put(before[-1].end, before[-1].end, f", {new}")
+
+    def drop_from_flow(self, siblings: Sequence[tuple[Node, Node]], position: int) -> str:
+        """The text without one member of a flow collection and its comma."""
+        if position + 1 < len(siblings):
+            return self.put(siblings[position][0].start, siblings[position + 1][0].start, "")
+        start = siblings[position - 1][1].end if position else siblings[position][0].start
+        return self.put(start, siblings[position][1].end, "")
+
+    def put_between(self, members: Sequence[tuple[Spanned, Node]], position: int, lines: Sequence[str]) -> str:
+        """The text with lines put before the member at `position`, or after the last one."""
+        column = column_of(self.source, members[0][0].start)
+        indent = " " * column
+        shown = [indent + line if line else line for line in lines]
+        if position:
+            end = line_end(self.source, members[position - 1][1].end)
+            return self.put(end, end, "".join(self.newline + line for line in shown))
+        first = members[0][0].start
+        start = line_start(self.source, first)
+        if self.source[start:first].strip():
+            return self.put(first, first, self.joined([*lines, ""], column) + indent)
+        start = group_start(self.source, start)
+        return self.put(start, start, "".join(line + self.newline for line in shown))
+
+    def drop_lines(self, start: int, end: int) -> str:
+        """The text without some lines; a text that had no final line break gets none."""
+        if end == len(self.source) and not self.source.endswith("\n"):
+            start = len(self.source[:start].rstrip("\r\n"))
+        return self.put(start, end, "")
+
+    def dash_of(self, element: Node) -> Spanned:
+        """The dash of a list element, as the element's beginning."""
+        dash = self.source.rfind("-", 0, element.start + (element.start == element.end))
+        return _Mark(dash, element.end)
+
+
+def line_start(source: str, index: int) -> int:
+    """Where the line of a position begins."""
+    return source.rfind("\n", 0, index) + 1
+
+
+def line_end(source: str, index: int) -> int:
+    """Where the line of a position ends, before its line break."""
+    end = source.find("\n", index)
+    if end < 0:
+        return len(source)
+    return end - 1 if source[end - 1] == "\r" and end > index else end
+
+
+def next_line(source: str, index: int) -> int:
+    """Where the line after a position begins."""
+    end = source.find("\n", index)
+    return len(source) if end < 0 else end + 1
+
+
+def column_of(source: str, index: int) -> int:
+    """How many characters stand before a position on its line."""
+    return index - line_start(source, index)
+
+
+def group_start(source: str, start: int) -> int:
+    """Where the comment lines directly above a line begin, or the line itself."""
+    indent = len(source[start:]) - len(source[start:].lstrip(" "))
+    while start:
+        above = line_start(source, start - 1)
+        line = source[above:start]
+        if not line.lstrip().startswith("#") or len(line) - len(line.lstrip(" ")) != indent:
+            break
+        start = above
+    return start
+
+
+def commented_start(source: str, start: int, end: int) -> int:
+    """Where lines to be removed begin: with the comment above, if it is about them alone.
+
+    A comment above several neighbours is a heading of them all, and stays for the others.
+    """
+    following = source[end : line_end(source, end)]
+    indent = len(source[start:end]) - len(source[start:end].lstrip(" "))
+    deep = len(following) - len(following.lstrip(" "))
+    alone = not following.strip() or following.lstrip().startswith("#") or deep < indent
+    above = group_start(source, start)
+    return above if alone and above and source[:above].strip("-\r\n \t") else start
+
+
+def indents_lists(text: Text, root: Node) -> bool:
+    """Whether lists below a key are indented in this document; if it has none, they are."""
+    for node in walk(root):
+        for key, value in node.pairs:
+            if value.kind is NodeKind.LIST and not value.is_flow and value.elements:
+                return column_of(text.source, text.dash_of(value.elements[0]).start) > column_of(text.source, key.start)
+    return True

@@ -1,0 +1,391 @@
+"""Edits of YAML files that keep every other byte: text is put in or taken out at a node's span.
+
+Dumping a file again changes comments, quotes and blank lines in one of twelve real files, so no
+existing file is ever dumped (ADR 0004). Each edit reads its result back and compares the values
+of all documents; an edit that would change more than was asked is refused, and says what a
+person has to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flux_handover import emit
+from flux_handover.content import Refused, content_of
+from flux_handover.documents import split_documents, value_at
+from flux_handover.errors import HandoverError
+from flux_handover.layout import (
+    Text,
+    column_of,
+    commented_start,
+    indents_lists,
+    line_end,
+    line_start,
+    next_line,
+)
+from flux_handover.spans import Node, NodeKind, root_of
+
+Path = tuple[str | int, ...]
+
+_BOM = "\ufeff"
+
+
+class UneditableYaml(HandoverError):
+    """An edit that cannot be made without changing more than was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One document of a file, opened for an edit."""
+
+    before: str
+    source: str
+    after: str
+    value: Any
+    root: Node
+    others: tuple[Any, ...]
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A node on the way to a field, with the key it stands under."""
+
+    key: Node | None
+    node: Node
+
+
+def set_field(content: bytes, document: int, path: Path, value: Any) -> bytes:
+    """The file with a field replaced, or added where the mapping's other keys suggest."""
+    place = _open(content, document)
+    existing = value_at(place.value, path)
+    if _has(place.value, path) and same(existing, value):
+        return content
+    steps = _steps(place, path)
+    missing = path[len(steps) - 1 :]
+    if not missing and isinstance(value, dict) and isinstance(existing, dict) and value and existing:
+        return _merged(content, document, path, existing, value)
+    text = Text(place.source)
+    if not missing:
+        replaced = _replaced(text, steps, value)
+    elif isinstance(value_at(place.value, path[: len(steps) - 1]), dict) and steps[-1].node.kind is NodeKind.MAPPING:
+        replaced = _with_field(text, steps, str(missing[0]), _nested(missing[1:], value))
+    elif value_at(place.value, path[: len(steps) - 1]) is None:
+        replaced = _replaced(text, steps, _nested(missing, value))
+    else:
+        raise _refused(path, "the path leads through something that is not a mapping", place, steps[-1].node)
+    return _checked(place, replaced, _with_value(place.value, path, value), path)
+
+
+def remove_field(content: bytes, document: int, path: Path) -> bytes:
+    """The file without a field, and without the comment that was about it alone."""
+    place = _open(content, document)
+    steps = _steps(place, path)
+    if len(steps) <= len(path) or not path:
+        raise _refused(path, "there is no such field", place, steps[-1].node)
+    replaced = _without_child(Text(place.source), steps[:-1], steps[-1])
+    return _checked(place, replaced, _without_value(place.value, path), path)
+
+
+def insert_item(content: bytes, document: int, path: Path, value: Any) -> bytes:
+    """The file with one more element in a list: in order if the list is sorted, else at its end."""
+    place = _open(content, document)
+    elements = value_at(place.value, path)
+    if not elements:
+        return set_field(content, document, path, [value])
+    if not isinstance(elements, list):
+        raise _refused(path, "it is not a list", place, place.root)
+    position = _position(elements, value)
+    steps = _steps(place, path)
+    replaced = _with_element(Text(place.source), steps[-1].node, position, value)
+    expected = _with_value(place.value, path, [*elements[:position], value, *elements[position:]])
+    return _checked(place, replaced, expected, path)
+
+
+def insert_resource(content: bytes, document: int, path: Path, name: str) -> bytes:
+    """The file with one more path in a list such as `resources`, with `./` if the others have it."""
+    elements = value_at(_open(content, document).value, path)
+    others = [element for element in elements or [] if isinstance(element, str) and "://" not in element]
+    bare = name.removeprefix("./")
+    dotted = bool(others) and all(element.startswith(("./", "../")) for element in others)
+    written = f"./{bare}" if (name.startswith("./") if not others else dotted) and not bare.startswith("../") else bare
+    return insert_item(content, document, path, written)
+
+
+def remove_item(content: bytes, document: int, path: Path, value: Any) -> bytes:
+    """The file without the one element of a list that equals `value`."""
+    place = _open(content, document)
+    elements = value_at(place.value, path)
+    found = [n for n, element in enumerate(elements or []) if same(element, value)] if elements else []
+    if len(found) != 1:
+        raise _refused(path, f"{len(found)} elements have the value that one should have", place, place.root)
+    return remove_field(content, document, (*path, found[0]))
+
+
+def remove_document(content: bytes, index: int) -> bytes:
+    """The file without one of its documents and the comments before it."""
+    place = _open(content, index)
+    if not place.others:
+        raise UneditableYaml("it is the only document of its file", hint="remove the file instead")
+    after = place.after
+    starts_bare = not place.before.strip(_BOM) and not _starts_with_mark(place.source)
+    if starts_bare and _starts_with_mark(after):
+        after = after[next_line(after, 0) :]
+    result = (place.before + after).encode()
+    if not _same_documents(result, place.others):
+        raise UneditableYaml(f"document {index} cannot be taken out by its lines", hint="remove it by hand")
+    return result
+
+
+def append_document(content: bytes, text: str) -> bytes:
+    """The file with one more document at its end; `text` is one document, with or without `---`."""
+    old = content.decode()
+    newline = "\r\n" if "\r\n" in old else "\n"
+    body = text if _starts_with_mark(text) else f"---\n{text}"
+    joint = "" if not old.strip(_BOM) or old.endswith("\n") else newline
+    result = (old + joint + body.replace("\r\n", "\n").replace("\n", newline)).encode()
+    expected = [*_values(old), content_of(text)[1]]
+    if not _same_documents(result, tuple(expected)):
+        raise UneditableYaml("the document cannot be added at the end of the file", hint="add it by hand")
+    return result
+
+
+def replace_lines(content: bytes, expected_old: str, new: str) -> bytes:
+    """The file, of any language, with whole lines replaced that must be found exactly once."""
+    newline = b"\r\n" if b"\r\n" in content else b"\n"
+    old_lines = expected_old.removesuffix("\n").encode().split(b"\n")
+    lines = content.split(newline)
+    found = [n for n in range(len(lines) - len(old_lines) + 1) if lines[n : n + len(old_lines)] == old_lines]
+    if len(found) != 1 or not expected_old:
+        raise UneditableYaml(
+            f"the lines to be replaced are there {len(found)} times, not once", hint="make this change by hand"
+        )
+    new_lines = new.removesuffix("\n").encode().split(b"\n") if new else []
+    return newline.join([*lines[: found[0]], *new_lines, *lines[found[0] + len(old_lines) :]])
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal in value and type, so that 1, 1.0 and true differ; order of keys does not count."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) or (one != one and other != other)
+
+
+def _open(content: bytes, index: int) -> _Place:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise UneditableYaml("the file is not UTF-8", hint="save it as UTF-8") from error
+    bom = _BOM if text.startswith(_BOM) else ""
+    number, found, others = 0, None, []
+    for offset, source in split_documents(text[len(bom) :]):
+        value = _value(source)
+        if value is None:
+            continue
+        if number == index:
+            found = (offset + len(bom), source, value)
+        else:
+            others.append(value)
+        number += 1
+    if found is None:
+        raise UneditableYaml(f"the file has {number} documents, none with index {index}")
+    start, source, value = found
+    end = start + len(source)
+    return _Place(text[:start], source, text[end:], value, root_of(source), tuple(others), index)
+
+
+def _value(source: str) -> Any:
+    try:
+        return content_of(source)[1]
+    except Refused as refused:
+        reason = refused.places[0][1]
+        raise UneditableYaml(
+            f"a document of the file cannot be read: {reason}", hint="make this change by hand"
+        ) from refused
+
+
+def _values(text: str) -> list[Any]:
+    values = (_value(source) for _, source in split_documents(text.removeprefix(_BOM)))
+    return [value for value in values if value is not None]
+
+
+def _same_documents(content: bytes, expected: tuple[Any, ...]) -> bool:
+    try:
+        return same(_values(content.decode()), list(expected))
+    except UneditableYaml:
+        return False
+
+
+def _checked(place: _Place, source: str, expected: Any, path: Path) -> bytes:
+    wanted = (*place.others[: place.index], expected, *place.others[place.index :])
+    # A literal block that ends a file needs the line break that the file did without.
+    endings = ("",) if place.after or source.endswith("\n") else ("", Text(source).newline)
+    results = ((place.before + source + ending + place.after).encode() for ending in endings)
+    result = next((result for result in results if _same_documents(result, wanted)), None)
+    if result is None:
+        raise _refused(
+            path, "the change would reach other fields, through an anchor or unusual layout", place, place.root
+        )
+    return result
+
+
+def _refused(path: Path, reason: str, place: _Place, node: Node) -> UneditableYaml:
+    line = place.before.count("\n") + place.source.count("\n", 0, node.start) + 1
+    field = ".".join(map(str, path)) or "the document"
+    return UneditableYaml(f"{field} cannot be edited: {reason}", where=f"line {line}", hint="make this change by hand")
+
+
+def _steps(place: _Place, path: Path) -> list[_Step]:
+    """The nodes along a path as far as they are written; raises where one is an alias or merged."""
+    steps = [_Step(None, place.root)]
+    for part in path:
+        node = steps[-1].node
+        if node.kind is NodeKind.LIST and isinstance(part, int) and 0 <= part < len(node.elements):
+            steps.append(_Step(None, node.elements[part]))
+        elif node.kind is NodeKind.MAPPING and (pair := node.pair(str(part))):
+            steps.append(_Step(*pair))
+        elif node.kind is NodeKind.MAPPING and _has(value_at(place.value, path[: len(steps) - 1]), (part,)):
+            raise _refused(path, "its value comes from a merge (<<)", place, node)
+        else:
+            break
+        if steps[-1].node.kind is NodeKind.ALIAS:
+            raise _refused(path, f"its value is an alias (*{steps[-1].node.anchor})", place, steps[-1].node)
+    return steps
+
+
+def _has(value: Any, path: Path) -> bool:
+    if not path:
+        return True
+    parent = value_at(value, path[:-1])
+    if isinstance(parent, list):
+        return isinstance(path[-1], int) and 0 <= path[-1] < len(parent)
+    return isinstance(parent, dict) and path[-1] in parent
+
+
+def _nested(path: Path, value: Any) -> Any:
+    for part in reversed(path):
+        value = {str(part): value}
+    return value
+
+
+def _with_value(content: Any, path: Path, value: Any) -> Any:
+    if not path:
+        return value
+    first, rest = path[0], path[1:]
+    if isinstance(content, list):
+        index = int(first)
+        return [*content[:index], _with_value(content[index], rest, value), *content[index + 1 :]]
+    content = content or {}
+    return {**content, first: _with_value(content.get(first), rest, value)}
+
+
+def _without_value(content: Any, path: Path) -> Any:
+    first, rest = path[0], path[1:]
+    if rest:
+        return _with_value(content, (first,), _without_value(content[first], rest))
+    if isinstance(content, list):
+        return [element for n, element in enumerate(content) if n != first]
+    return {key: value for key, value in content.items() if key != first}
+
+
+def _merged(content: bytes, document: int, path: Path, old: dict[str, Any], new: dict[str, Any]) -> bytes:
+    for key in new:
+        content = set_field(content, document, (*path, key), new[key])
+    for key in old:
+        if key not in new:
+            content = remove_field(content, document, (*path, key))
+    return content
+
+
+def _starts_with_mark(text: str) -> bool:
+    return text.removeprefix(_BOM).startswith("---")
+
+
+def _position(elements: Sequence[Any], value: Any) -> int:
+    keys = [_sort_key(element) for element in elements]
+    if not all(isinstance(element, str) for element in (*elements, value)) or keys != sorted(keys) or len(keys) < 2:
+        return len(elements)
+    return sum(key <= _sort_key(value) for key in keys)
+
+
+def _sort_key(value: Any) -> str:
+    return str(value).removeprefix("./")
+
+
+def _replaced(text: Text, steps: list[_Step], value: Any) -> str:
+    step = steps[-1]
+    node = step.node
+    start = text.after_properties(node)
+    if any(parent.node.is_flow for parent in steps[:-1]):
+        shown = (
+            emit.flow_text(value)
+            if isinstance(value, (dict, list))
+            else emit.scalar_text(value, node.style, in_flow=True)
+        )
+        return text.put(start, node.end, text.spaced(start, shown))
+    if not emit.is_filled(value):
+        head, body = emit.scalar_parts(value)
+        if not body:
+            quote = node.style if node.style in ("'", '"') and isinstance(value, str) else ""
+            if node.kind is not NodeKind.SCALAR and not node.is_flow:
+                start = text.before_block(step.key, node)
+            return text.put(start, node.end, text.spaced(start, emit.scalar_text(value, quote) if quote else head))
+        return text.put_block(step.key, node, head, body, emit.STEP)
+    lines = emit.block_lines(value, indented_lists=indents_lists(text, steps[0].node))
+    if node.kind is not NodeKind.SCALAR and not node.is_flow:
+        return text.put(start, node.end, text.joined(lines, column_of(text.source, start)))
+    if step.key is None and len(steps) > 1:
+        return text.put(start, node.end, text.joined(lines, column_of(text.source, start)))
+    flat = not isinstance(value, dict) and not indents_lists(text, steps[0].node)
+    return text.put_block(step.key, node, "", lines, 0 if flat else emit.STEP)
+
+
+def _with_field(text: Text, steps: list[_Step], key: str, value: Any) -> str:
+    node = steps[-1].node
+    if node.is_flow:
+        return text.put_in_flow([pair[1] for pair in node.pairs], node, emit.flow_text({key: value})[1:-1])
+    keys = [pair[0].text for pair in node.pairs]
+    position = len(keys)
+    if len(keys) > 1 and keys == sorted(keys):
+        position = sum(other < key for other in keys)
+    lines = emit.field_lines(key, value, indented_lists=indents_lists(text, steps[0].node))
+    return text.put_between(node.pairs, position, lines)
+
+
+def _with_element(text: Text, node: Node, position: int, value: Any) -> str:
+    if node.is_flow:
+        before, after = node.elements[:position], node.elements[position:]
+        if not before:
+            return text.put(after[0].start, after[0].start, f"{emit.flow_text([value])[1:-1]}, ")
+        return text.put_in_flow(before, node, emit.flow_text([value])[1:-1])
+    lines = emit.element_lines(value, indented_lists=indents_lists(text, node))
+    marks = [(text.dash_of(element), element) for element in node.elements]
+    return text.put_between(marks, position, lines)
+
+
+def _without_child(text: Text, parents: list[_Step], child: _Step) -> str:
+    parent = parents[-1]
+    siblings = list(parent.node.pairs) or [(element, element) for element in parent.node.elements]
+    position = next(n for n, pair in enumerate(siblings) if pair[1] is child.node)
+    if parent.node.is_flow:
+        return text.drop_from_flow(siblings, position)
+    if len(siblings) == 1:
+        empty = "{}" if parent.node.kind is NodeKind.MAPPING else "[]"
+        start = text.before_block(parent.key, parent.node)
+        return text.put(start, parent.node.end, text.spaced(start, empty))
+    source = text.source
+    first = siblings[position][0] if parent.node.kind is NodeKind.MAPPING else text.dash_of(child.node)
+    start = line_start(source, first.start)
+    if source[start : first.start].strip():
+        # The first field of a list element shares its line with the dash.
+        following = siblings[position + 1][0].start if position + 1 < len(siblings) else child.node.end
+        return text.put(first.start, following, "")
+    end = next_line(source, line_end(source, child.node.end))
+    start = commented_start(source, start, end)
+    return text.drop_lines(start, end)
