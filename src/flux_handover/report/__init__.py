@@ -1,1 +1,1 @@
-"""What the user reads: plans, proofs and findings as text, JSON, Markdown and SARIF."""
+"""What a person or a program reads: values to text, JSON and Markdown. Nothing here writes to a stream."""

@@ -1,0 +1,113 @@
+"""Pages of text: tables, trees and paragraphs to a string of a given width, with or without colour.
+
+Colour never carries meaning alone. Whatever comes from a repository passes `printable` on its way in.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from flux_handover.report.escaping import printable
+
+COLOURS = {"holds": "green", "refuted": "bold red", "unknown": "yellow", "ok": "green", "failed": "bold red"} | {
+    "error": "bold red",
+    "warning": "yellow",
+    "info": "cyan",
+    "+": "green",
+    "-": "red",
+    "~": "yellow",
+}
+
+
+class Detail(Enum):
+    """How much a page says: what one needs to decide, or everything."""
+
+    BRIEF = "brief"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What the page is for; without a terminal, lines are long and plain."""
+
+    width: int = 120
+    colour: bool = False
+    detail: Detail = Detail.BRIEF
+
+    @property
+    def is_full(self) -> bool:
+        """Whether everything is wanted."""
+        return self.detail is Detail.FULL
+
+
+def rendered(screen: Screen, parts: Iterable[RenderableType]) -> str:
+    """The parts below each other, without blanks at the ends of lines."""
+    console = Console(
+        file=io.StringIO(),
+        width=screen.width,
+        force_terminal=screen.colour,
+        color_system="standard" if screen.colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def text(words: str, style: str = "") -> Text:
+    """Words, printable."""
+    return Text(printable(words), style=style)
+
+
+def heading(words: str) -> Text:
+    """A line that opens a section."""
+    return text(words, "bold")
+
+
+def state(word: str) -> Text:
+    """A verdict, severity or sign, coloured by what it says."""
+    return text(word, COLOURS.get(word, ""))
+
+
+def command(words: str) -> Text:
+    """Something to type."""
+    return text(words, "cyan")
+
+
+def quiet(words: str) -> Text:
+    """Something that may be skipped."""
+    return text(words, "dim")
+
+
+def indented(*parts: RenderableType, by: int = 2) -> Padding:
+    """The parts, moved to the right."""
+    return Padding(Group(*parts), (0, 0, 0, by))
+
+
+def columns(rows: Iterable[Iterable[RenderableType]], *, gap: int = 2) -> Table:
+    """Rows in aligned columns, without lines; the last column wraps inside itself."""
+    cells = [tuple(row) for row in rows]
+    table = Table.grid(padding=(0, gap, 0, 0), expand=False)
+    last = max((len(row) for row in cells), default=0) - 1
+    for number in range(last + 1):
+        table.add_column(overflow="fold", no_wrap=number == 0)
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 object`, `2 objects`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,78 @@
+"""`plan` as Markdown, for a pull request or a note: the verdict first, each phase folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flux_handover.act.commit import deletions, number_of
+from flux_handover.act.proved import ProvedPlan, worst
+from flux_handover.plan.phases import Gate, Phase
+from flux_handover.proof.obligations import Judgement, Proof, Verdict
+from flux_handover.report.describing import describe
+from flux_handover.report.escaping import code, code_block, markdown
+from flux_handover.report.plan_text import installed, reached
+
+_WORDS = {Verdict.HOLDS: "proved", Verdict.REFUTED: "refuted", Verdict.UNKNOWN: "unknown"}
+
+
+def plan_markdown(plans: Sequence[ProvedPlan]) -> str:
+    """The whole document."""
+    verdict = _WORDS[worst(proved.verdict for proved in plans)]
+    return (
+        "\n".join((f"# Handover to the Flux Operator: {verdict}", "", *(x for one in plans for x in _plan(one)))) + "\n"
+    )
+
+
+def _plan(proved: ProvedPlan) -> Iterator[str]:
+    plan = proved.plan
+    yield from (f"**{markdown(installed(plan.installation))}**", "", markdown(reached(plan)), "")
+    yield from ("| phase | what | deletes | proof |", "|---|---|---|---|")
+    yield from (_row(phase, proved.proof(phase)) for phase in plan.phases)
+    yield ""
+    for phase in plan.phases:
+        yield from _phase(phase, proved.proof(phase))
+    yield from _points("Taken as true", plan.assumptions)
+    yield from _points("Decided", plan.decisions)
+
+
+def _row(phase: Phase, proof: Proof) -> str:
+    deleted = ", ".join(code(str(id)) for id in sorted(phase.removes)) or "nothing"
+    cells = (f"{number_of(phase.name)} {phase.name.value}", markdown(phase.title), deleted, _WORDS[proof.verdict])
+    return f"| {' | '.join(cells)} |"
+
+
+def _phase(phase: Phase, proof: Proof) -> Iterator[str]:
+    summary = f"{number_of(phase.name)} {phase.name.value}: {_WORDS[proof.verdict]}"
+    yield from ("<details>", f"<summary>{summary}</summary>", "")
+    words = [describe(operation) for operation in phase.operations]
+    yield from (f"- `{one.sign}` {code(one.subject)}: {markdown(one.effect)}" for one in words)
+    yield from ("", markdown(deletions(phase.removes)), "")
+    yield from (line for gate in phase.gates for line in _gate(gate))
+    yield from (line for judgement in proof.judgements for line in _judgement(judgement))
+    if phase.way_back:
+        yield from ("", "The way back:", "")
+    yield from (line for n, step in enumerate(phase.way_back, 1) for line in _step(n, step.text, step.command))
+    yield from ("", "</details>", "")
+
+
+def _gate(gate: Gate) -> Iterator[str]:
+    yield f"Before it: {markdown(gate.condition)}."
+    yield from ("", code_block(gate.command, "sh"), "", f"must say {code(gate.expect)}", "")
+
+
+def _judgement(judgement: Judgement) -> Iterator[str]:
+    evidence = markdown("; ".join(judgement.evidence))
+    yield f"- {judgement.obligation.value} **{judgement.verdict.value}**{': ' if evidence else ''}{evidence}"
+    if judgement.counterexample:
+        yield from (f"  {step.n}. {markdown(f'{step.actor} {step.event}')}" for step in judgement.counterexample.trace)
+
+
+def _step(number: int, text: str, command: str) -> Iterator[str]:
+    yield f"{number}. {markdown(text)}"
+    if command:
+        yield from ("", *(f"   {line}" for line in code_block(command, "sh").splitlines()), "")
+
+
+def _points(title: str, sentences: Sequence[str]) -> Iterator[str]:
+    if sentences:
+        yield from (f"## {title}", "", *(f"- {markdown(sentence)}" for sentence in sentences), "")

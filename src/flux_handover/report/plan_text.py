@@ -1,0 +1,166 @@
+"""`plan` for people: one short paragraph per phase; with full detail, gates, evidence and the way back too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from flux_handover.act.commit import number_of
+from flux_handover.act.proved import ProvedPlan
+from flux_handover.model.installation import Installation
+from flux_handover.objects import names
+from flux_handover.plan.phases import Files, Gate, LiveStep, Phase, PhaseName, Plan
+from flux_handover.plan.target import SyncStrategy
+from flux_handover.proof.obligations import Judgement, Proof, Verdict
+from flux_handover.report.describing import describe
+from flux_handover.report.findings_text import findings_page
+from flux_handover.report.page import (
+    Screen,
+    columns,
+    command,
+    counted,
+    heading,
+    indented,
+    quiet,
+    rendered,
+    state,
+    text,
+)
+
+EMPTY = Files((), (), ())
+
+
+def plan_text(plans: Sequence[ProvedPlan], screen: Screen) -> str:
+    """The whole page, cluster by cluster."""
+    return rendered(screen, (part for proved in plans for part in _page(proved, screen)))
+
+
+def _page(proved: ProvedPlan, screen: Screen) -> Iterator[RenderableType]:
+    plan = proved.plan
+    yield heading(installed(plan.installation))
+    yield text(reached(plan))
+    yield text("")
+    for phase in plan.phases:
+        yield from _phase(phase, proved.proof(phase), screen)
+    yield from _list("Taken as true, and seen at the gate of preflight", plan.assumptions, screen)
+    yield from _list("Decided", plan.decisions, screen)
+    yield from findings_page(plan.findings)
+    yield from _verdict(proved)
+
+
+def installed(installation: Installation) -> str:
+    """`Flux v2.6.4 in clusters/a, 6 components, installed by Kustomization/flux-system/flux`."""
+    by = str(installation.owner) if installation.owner else "hand"
+    components = counted(len(installation.components), "component")
+    return f"Flux {installation.version} in {installation.cluster or '.'}, {components}, installed by {by}"
+
+
+def reached(plan: Plan) -> str:
+    """The end, in a line."""
+    target = plan.target
+    sync = "source and root stay as they are" if target.sync is SyncStrategy.KEEP else f"sync: {target.sync.value}"
+    patches = counted(len(target.patches), "patch", "patches")
+    return f"becomes {target.instance_id} by flux-operator {target.operator_version}, with {patches}; {sync}"
+
+
+def _phase(phase: Phase, proof: Proof, screen: Screen) -> Iterator[RenderableType]:
+    yield text(f"{number_of(phase.name)} {phase.name.value:<10} ", "bold").append_text(text(phase.title))
+    yield indented(*_brief(phase), *_proved(proof, screen), by=4)
+    if screen.is_full:
+        yield indented(*_full(phase), by=4)
+    yield text("")
+
+
+def _brief(phase: Phase) -> Iterator[RenderableType]:
+    if phase.operations:
+        yield columns(_operations(phase), gap=1)
+    if phase.name is PhaseName.PREFLIGHT:
+        yield text(f"makes no commit; {counted(len(phase.gates), 'gate')} to see in the cluster")
+        return
+    yield text(f"deletes {names(phase.removes) if phase.removes else 'nothing'}")
+    if phase.gates:
+        yield text(f"after {counted(len(phase.gates), 'gate')}: {'; '.join(gate.condition for gate in phase.gates)}")
+
+
+def _operations(phase: Phase) -> Iterator[tuple[Text, Text]]:
+    for operation in phase.operations:
+        words = describe(operation)
+        yield state(words.sign), text(f"{words.subject}: {words.effect}")
+
+
+def _proved(proof: Proof, screen: Screen) -> Iterator[RenderableType]:
+    for verdict, word in ((Verdict.HOLDS, "proved"), (Verdict.UNKNOWN, "unknown"), (Verdict.REFUTED, "refuted")):
+        found = [judgement for judgement in proof.judgements if judgement.verdict is verdict]
+        if found:
+            line = state(verdict.value) if word == verdict.value else text(word, "green")
+            yield line.append_text(text(f": {', '.join(judgement.obligation.value for judgement in found)}", ""))
+        if screen.is_full or verdict is not Verdict.HOLDS:
+            yield from (indented(*_evidence(judgement, screen)) for judgement in found)
+
+
+def _evidence(judgement: Judgement, screen: Screen) -> Iterator[RenderableType]:
+    prefix = f"{judgement.obligation.value}: " if screen.is_full else ""
+    yield from (text(f"{prefix}{sentence}") for sentence in judgement.evidence)
+    if judgement.counterexample:
+        yield text(f"loses {names(judgement.counterexample.lost)}")
+        yield from (text(f"  {step}") for step in judgement.counterexample.trace)
+    if judgement.hint:
+        yield text(f"hint: {judgement.hint}")
+
+
+def _full(phase: Phase) -> Iterator[RenderableType]:
+    files = phase.files
+    rows = [("+", path) for path in files.added] + [("~", path) for path in files.changed]
+    rows += [("-", path) for path in files.removed]
+    if rows:
+        yield quiet("files")
+        yield indented(columns(((state(sign), text(path)) for sign, path in rows), gap=1))
+    yield from gates(phase.gates)
+    yield from way_back(phase.way_back)
+    yield from (text(f"note: {note}") for note in phase.notes)
+
+
+def gates(all_gates: Iterable[Gate]) -> Iterator[RenderableType]:
+    """The gates with their commands and what must be seen."""
+    for gate in all_gates:
+        yield quiet(f"gate {gate.id}: {gate.condition}")
+        yield indented(command(gate.command), text(f"must say: {gate.expect}"), quiet(gate.why))
+
+
+def way_back(steps: Sequence[LiveStep]) -> Iterator[RenderableType]:
+    """The numbered steps that undo a phase."""
+    if steps:
+        yield quiet("way back")
+    for number, step in enumerate(steps, 1):
+        yield indented(text(f"{number}. {step.text}"))
+        if step.command:
+            yield indented(command(step.command), by=5)
+        if step.expect:
+            yield indented(text(f"must say: {step.expect}"), by=5)
+
+
+def _list(title: str, sentences: Sequence[str], screen: Screen) -> Iterator[RenderableType]:
+    if not sentences:
+        return
+    if not screen.is_full:
+        yield quiet(f"{title}: {counted(len(sentences), 'thing')}, see --verbose")
+        return
+    yield heading(title)
+    yield indented(columns(((text("-"), text(sentence)) for sentence in sentences), gap=1))
+    yield text("")
+
+
+def _verdict(proved: ProvedPlan) -> Iterator[RenderableType]:
+    phases = [phase for phase in proved.plan.phases if phase.files != EMPTY]
+    if not phases:
+        yield text("nothing is left to do")
+        return
+    good = sum(proved.proof(phase).verdict is Verdict.HOLDS for phase in phases)
+    line = text(f"{good} of {counted(len(phases), 'phase')} proved; ")
+    if good == len(phases):
+        yield line.append_text(text("next: ")).append_text(command("flux-handover commit"))
+    else:
+        worst = next(phase for phase in phases if proved.proof(phase).verdict is not Verdict.HOLDS)
+        yield line.append_text(text(f"resolve phase {worst.name.value} first"))
