@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from flux_handover.objects import id_of
 from flux_handover.scalars import plain_value
 
 STEP = 2
@@ -29,7 +30,7 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How the files of a directory are written; `schemas` maps a kind to its header comment."""
+    """How the files of a directory are written; `schemas` and `file_names` go by `Kind.group`."""
 
     document_start: bool = True
     indented_lists: bool = True
@@ -44,10 +45,18 @@ def dump(value: Any, style: Style | None = None) -> str:
     """A whole file for one document, with the `---` and schema comment that its neighbours have."""
     style = style or Style()
     lines = ["---"] if style.document_start else []
-    kind = value.get("kind") if isinstance(value, Mapping) else None
-    if isinstance(kind, str) and kind in style.schemas:
-        lines.append(style.schemas[kind])
+    schema = style.schemas.get(kind_and_group(value))
+    if schema:
+        lines.append(schema)
     return "\n".join([*lines, *block_lines(value, indented_lists=style.indented_lists)]) + "\n"
+
+
+def kind_and_group(value: Any) -> str:
+    """`Kind.group` of a manifest, since kustomize and Flux share a kind; empty for other content."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
+        return ""
+    id = id_of(value)
+    return f"{id.kind}.{id.group}" if id.group else id.kind
 
 
 def block_lines(value: Any, *, indented_lists: bool = True) -> list[str]:
