@@ -1,0 +1,80 @@
+"""Settings of the root and its source that a FluxInstance's `sync` would not keep.
+
+The operator writes both objects from a template with few fields; everything else must come back
+as a patch, or is lost when it takes them over (semantics 3.6).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flux_handover.documents import Document
+from flux_handover.findings import Location
+from flux_handover.model.effective import facts
+from flux_handover.model.installation import Setting, SettingKind
+from flux_handover.model.rendering import Cluster
+from flux_handover.model.settings_origin import document_at, documents_naming
+from flux_handover.objects import Object, id_of, mapping
+from flux_handover.tree import Tree
+
+_KUSTOMIZATION = re.compile(r"spec\.(interval|path|sourceRef\..*|force|prune)")
+_SOURCE = re.compile(r"spec\.(interval|url|ref\..*|secretRef\.name|provider)")
+_MARKS = re.compile(r"(labels|annotations)\.(app\.kubernetes\.io/.*|kustomize\.toolkit\.fluxcd\.io/(name|namespace))")
+
+
+def sync_settings(cluster: Cluster, tree: Tree) -> tuple[Setting, ...]:
+    """Fields of the root Kustomization and of its source that `sync` has no field for."""
+    build = cluster.builds[cluster.root]
+    source = cluster.sources.get(build.ks.source)
+    found = [*_beyond(build.ks.object, build.where, tree, _KUSTOMIZATION)]
+    if source is not None:
+        found += _beyond(source.object, _source_place(cluster, tree), tree, _SOURCE)
+    return tuple(found)
+
+
+def _beyond(object: Object, where: Location | None, tree: Tree, known: re.Pattern[str]) -> Iterator[Setting]:
+    document = document_at(tree, where)
+    if object.spec.get("prune") is False:
+        known = re.compile(known.pattern.replace("|prune", ""))
+    for fact in facts(object):
+        key = fact.about.key
+        if "." not in key or known.fullmatch(key) or _MARKS.fullmatch(key):
+            continue
+        if fact.written != "false" or key == "spec.prune":
+            yield Setting(object.id, SettingKind.SYNC, key, fact.written, _line(document, key, where))
+
+
+def _line(document: Document | None, key: str, where: Location | None) -> Location:
+    if document is None or where is None:
+        return where or Location("")
+    if not key.startswith("spec."):
+        return Location(where.file, document.line_of("metadata", *key.split(".", 1)))
+    return Location(where.file, document.line_of(*_path(document.mapping, key)))
+
+
+def _path(content: Any, key: str) -> Iterator[str | int]:
+    """A fact's key as the path of keys and indexes that leads to its value."""
+    for part in key.split("."):
+        field, _, name = part.rstrip("]").partition("[")
+        yield field
+        content = mapping(content).get(field)
+        if name:
+            entries = content if isinstance(content, list) else []
+            index = next((i for i, entry in enumerate(entries) if mapping(entry).get("name") == name), 0)
+            yield index
+            content = entries[index] if entries else None
+
+
+def _source_place(cluster: Cluster, tree: Tree) -> Location | None:
+    """Where the root's source is declared: a document of that kind and name among what the root reads."""
+    build = cluster.builds[cluster.root]
+    source = build.ks.source
+    nearby = (build.where.file,) if build.where else ()
+    for path in (*nearby, *sorted(build.reads)):
+        for document in documents_naming(tree, path, source.name):
+            id = id_of(document.mapping)
+            if (id.kind, id.name) == (source.kind, source.name):
+                return Location(path, document.line)
+    return None
