@@ -91,6 +91,17 @@ class RemoveField:
 
 
 @dataclass(frozen=True, slots=True)
+class AppendElement:
+    """Add one element at the end of a list of one document."""
+
+    path: str
+    document: int
+    field: tuple[str | int, ...]
+    value: Any
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplaceText:
     """Replace lines of a file that is not YAML, or that only reads as text; `old` occurs exactly once."""
 
@@ -109,5 +120,6 @@ Operation = (
     | UnlistResource
     | SetField
     | RemoveField
+    | AppendElement
     | ReplaceText
 )

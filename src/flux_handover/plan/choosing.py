@@ -1,0 +1,184 @@
+"""From how Flux is installed to the target that keeps it: versions, fields, patches, values.
+
+Everything that cannot be kept is refused here, before any phase is drafted, with the place and
+the smallest change that lifts the refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from flux_handover.catalogue import distributions
+from flux_handover.catalogue.distributions import COMPONENTS
+from flux_handover.catalogue.operators import (
+    OLDEST_ADOPTING,
+    OperatorFacts,
+    newest_operator_serving,
+    operator,
+    operators,
+    tagged,
+)
+from flux_handover.catalogue.versions import is_at_least, number
+from flux_handover.errors import UnsupportedInstallation, UsageError
+from flux_handover.model.installation import Installation, Method
+from flux_handover.model.rendering import Cluster
+from flux_handover.objects import HELM_POLICY, mapping
+from flux_handover.plan.carrying import carried
+from flux_handover.plan.kept import cluster_fields, kept_patches, registry
+from flux_handover.plan.placement import INSTANCE, OPERATOR
+from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, entry_of
+from flux_handover.tree import Tree
+
+CHARTS = "oci://ghcr.io/controlplaneio-fluxcd/charts"
+SUPPORTED = (Method.OCI_KUSTOMIZATION,)
+
+
+def choose_target(installation: Installation, cluster: Cluster, tree: Tree, options: Options) -> Target:
+    """The end that keeps every setting; raises UnsupportedInstallation or UsageError where there is none."""
+    _check(installation, options)
+    facts = _operator(installation, options.operator_version)
+    carry = carried(installation, tree)
+    patches = (*carry.patches, *kept_patches(installation, cluster, facts.version))
+    flux_version = installation.version.removeprefix("v")
+    distribution = {"version": flux_version, "registry": registry(installation), "artifact": ""}
+    fields = cluster_fields(installation, carry.deletes_policies)
+    components = running_components(installation)
+    metadata = _common_metadata(installation, cluster)
+    values = _instance_values(distribution, components, fields, metadata, patches)
+    version = facts.version.removeprefix("v")
+    return Target(
+        sync=options.sync,
+        form=options.instance_as,
+        namespace=installation.namespace,
+        operator_version=facts.version,
+        flux_version=installation.version,
+        components=components,
+        distribution=MappingProxyType({k: v for k, v in distribution.items() if v}),
+        cluster=MappingProxyType(dict(fields)),
+        patches=patches,
+        operator=_release(OPERATOR, installation.namespace, version, _operator_values(facts)),
+        instance=_release(INSTANCE, installation.namespace, version, values),
+        common_metadata=metadata,
+        notes=carry.notes,
+    )
+
+
+def running_components(installation: Installation) -> tuple[str, ...]:
+    """Controllers of which anything runs or is defined, in the usual order: also one without a Deployment.
+
+    A component left out would take its CRDs along, and with them every object of their kinds (O5).
+    """
+    defined = {
+        str(object.labels.get("app.kubernetes.io/component", ""))
+        for object in installation.live
+        if object.id.kind in ("CustomResourceDefinition", "Deployment")
+    }
+    return tuple(name for name in COMPONENTS if name in defined or name in installation.components)
+
+
+def _check(installation: Installation, options: Options) -> None:
+    where = installation.files[0] if installation.files else ""
+    if options.sync is not SyncStrategy.KEEP:
+        raise UsageError(f"the sync strategy {options.sync.value} is not built yet", hint="use keep")
+    if installation.method not in SUPPORTED:
+        raise UnsupportedInstallation(
+            f"no plan can be made for an installation by {installation.method.value}",
+            where=where or installation.cluster,
+            hint="see `flux-handover inspect` for how Flux was recognised",
+        )
+    if not distributions.has(installation.version):
+        known = distributions.versions()
+        raise UnsupportedInstallation(
+            f"nothing is known about Flux {installation.version or 'of this version'}",
+            where=where,
+            hint=f"known are {known[0]} to {known[-1]}; move to the nearest with the old installer first",
+        )
+
+
+def _operator(installation: Installation, asked: str | None) -> OperatorFacts:
+    """The operator asked for, else the newest that serves the running Flux (R11, R14)."""
+    where = installation.files[0] if installation.files else ""
+    if asked is None:
+        found = newest_operator_serving(installation.version)
+        if found is None:
+            raise UnsupportedInstallation(
+                f"no known operator serves Flux {installation.version}",
+                where=where,
+                hint=f"move to {_nearest(installation.version)} with the old installer first",
+            )
+        return operator(found)
+    return _asked(installation, asked, where)
+
+
+def _asked(installation: Installation, asked: str, where: str) -> OperatorFacts:
+    if tagged(asked) not in operators():
+        raise UsageError(f"nothing is known about operator {asked}", hint=f"known are {', '.join(operators()[-8:])}")
+    facts = operator(asked)
+    if not is_at_least(facts.version, OLDEST_ADOPTING):
+        raise UsageError(
+            f"operator {facts.version} does not protect what it adopts",
+            hint=f"use {OLDEST_ADOPTING} or newer: older ones set no opt-out that kustomize-controller honours (R11)",
+        )
+    if not facts.has_known_charts:
+        raise UsageError(f"the charts of operator {facts.version} are not known", hint="leave the version out")
+    if installation.version not in facts.flux_versions:
+        raise UnsupportedInstallation(
+            f"operator {facts.version} does not serve Flux {installation.version}",
+            where=where,
+            hint=f"leave the version out, or move to {_nearest(installation.version, facts)} with the old installer first",
+        )
+    return facts
+
+
+def _nearest(version: str, facts: OperatorFacts | None = None) -> str:
+    """The served patch closest to a version, of the same minor if there is one."""
+    served = facts.flux_versions if facts else _served_by_any()
+    wanted = number(version)
+    return min(served, key=lambda one: (number(one)[:2] != wanted[:2], _distance(number(one), wanted)))
+
+
+def _distance(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
+    return (abs(one[0] - other[0]), abs(one[1] - other[1]), abs(one[2] - other[2]))
+
+
+def _served_by_any() -> tuple[str, ...]:
+    return tuple(version for version in distributions.versions() if newest_operator_serving(version))
+
+
+def _common_metadata(installation: Installation, cluster: Cluster) -> Mapping[str, Any]:
+    """`spec.commonMetadata` of the owner, which it puts on every object."""
+    build = cluster.builds.get(installation.owner) if installation.owner else None
+    return MappingProxyType(dict(mapping(build.ks.object.spec.get("commonMetadata")) if build else {}))
+
+
+def _release(name: str, namespace: str, version: str, values: Mapping[str, Any]) -> Release:
+    return Release(name, namespace, f"{CHARTS}/{name}", version, MappingProxyType(dict(values)))
+
+
+def _operator_values(facts: OperatorFacts) -> dict[str, Any]:
+    """R18: nothing that opens a port or needs CRDs that may be missing."""
+    values: dict[str, Any] = {"installCRDs": True, "serviceMonitor": {"create": False}}
+    if facts.opens_web_port:
+        values["web"] = {"enabled": False}
+    return values
+
+
+def _instance_values(
+    distribution: Mapping[str, Any],
+    components: tuple[str, ...],
+    fields: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    patches: tuple[CarriedPatch, ...],
+) -> dict[str, Any]:
+    instance: dict[str, Any] = {
+        "distribution": dict(distribution),
+        "components": list(components),
+        "cluster": dict(fields),
+    }
+    if metadata:
+        instance["commonMetadata"] = dict(metadata)
+    if patches:
+        instance["kustomize"] = {"patches": [entry_of(patch) for patch in patches]}
+    return {"commonAnnotations": {HELM_POLICY: "keep"}, "instance": instance}

@@ -1,0 +1,49 @@
+"""What the owner will ask, answered in one line each (rules.md R24)."""
+
+from __future__ import annotations
+
+from flux_handover.catalogue.operators import newest_operator_serving
+from flux_handover.model.installation import Installation
+from flux_handover.model.rendering import Cluster
+from flux_handover.plan.layout import Layout
+from flux_handover.plan.phases import Gate
+from flux_handover.plan.target import InstanceForm, Target
+
+
+def decisions(cluster: Cluster, installation: Installation, target: Target, layout: Layout) -> tuple[str, ...]:
+    """Why the plan is as it is."""
+    root = cluster.builds[cluster.root].ks
+    identical = "" if root.source.name != root.id.name else ", and it would drop every field that its template lacks"
+    return (
+        f"no sync: {root.id} and {root.source} stay as they are; a sync gives one name to both{identical}",
+        f"a bare cluster: bootstrap applies {root.source} and {root.id} after the FluxInstance is Ready",
+        f"not 2.x: {target.flux_version} runs, and a range would move Flux in the step that adopts it",
+        "when to widen: in a commit of its own, after the last phase, once storedVersions are clean",
+        *_operator(target, installation),
+        "artifact is empty: the manifests inside the operator's image; the chart's default is :latest, "
+        "which upgrades Flux without a commit",
+        _form(target),
+        f"the Namespace {target.namespace} belongs to the operator from phase instance on: "
+        "later edits of its file have no effect, the patch on kind Namespace has",
+        *layout.reasons,
+    )
+
+
+def assumptions(gates: tuple[Gate, ...]) -> tuple[str, ...]:
+    """What the proof takes for true without having seen the cluster: the conditions of preflight (R4)."""
+    return tuple(f"{gate.id}: {gate.condition}" for gate in gates)
+
+
+def _operator(target: Target, installation: Installation) -> tuple[str, ...]:
+    newest = newest_operator_serving(installation.version)
+    if newest == target.operator_version:
+        return (f"operator {newest}: the newest whose charts are known and which serves {target.flux_version}",)
+    return (f"operator {target.operator_version}, as asked; {newest} is the newest that serves {target.flux_version}",)
+
+
+def _form(target: Target) -> str:
+    match target.form:
+        case InstanceForm.HELMRELEASE:
+            return "the FluxInstance is a release of its chart, kept by Helm also when the release is removed"
+        case InstanceForm.MANIFEST:
+            return "the FluxInstance is a manifest that no prune may delete; its form changes only in a planned phase"

@@ -1,0 +1,275 @@
+"""What must be seen in the cluster before each phase, as read-only commands with their expected output.
+
+A phase in Git says nothing about the cluster (rules.md R3): every gate asks for the live object,
+and for the generation that was observed, not only for what is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flux_handover.catalogue import distributions
+from flux_handover.catalogue.manifests import CLUSTER_SCOPED
+from flux_handover.model.installation import Installation
+from flux_handover.model.rendering import Cluster
+from flux_handover.objects import OPERATOR_NAME, OWNER_NAME, PRUNE, ObjectId
+from flux_handover.plan.layout import Layout
+from flux_handover.plan.phases import Gate
+from flux_handover.plan.protecting import Override
+from flux_handover.plan.target import InstanceForm, Target
+
+KUSTOMIZATIONS = "kustomizations.kustomize.toolkit.fluxcd.io"
+HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
+OCI_REPOSITORIES = "ocirepositories.source.toolkit.fluxcd.io"
+INSTANCES = "fluxinstances.fluxcd.controlplane.io"
+_OBSERVED = "{.metadata.generation}={.status.observedGeneration}"
+
+
+def preflight(cluster: Cluster, installation: Installation) -> tuple[Gate, ...]:
+    """R4: the plan is proved from Git alone; these are the facts it takes for true."""
+    return (
+        *all_ready("before anything changes"),
+        *_quiet(),
+        _images(installation),
+        _stored_versions(installation),
+        *_live_specs(cluster, installation),
+        *_secrets(cluster),
+    )
+
+
+def all_ready(when: str) -> Iterator[Gate]:
+    """Everything Ready: what does not reconcile now will not follow the next commit either (R20)."""
+    for name, kind in (("kustomizations-ready", KUSTOMIZATIONS), ("helmreleases-ready", HELM_RELEASES)):
+        yield Gate(
+            id=name,
+            object=None,
+            condition=f"every one of {kind} is Ready",
+            command=f"kubectl wait {kind} --all --all-namespaces --for=condition=Ready --timeout=60s",
+            expect="`condition met` on every line",
+            why=f"a Kustomization that is not Ready {when} keeps its old inventory and spec",
+        )
+
+
+def before_operator(cluster: Cluster, installation: Installation, overrides: tuple[Override, ...]) -> tuple[Gate, ...]:
+    """`protect` is live: the owner does not prune any more, and has seen so."""
+    owner = cluster.builds.get(installation.owner) if installation.owner else None
+    gates = [_unpruned(owner.id)] if owner else []
+    return (*gates, *(_overridden(override) for override in overrides))
+
+
+def before_instance(target: Target, layout: Layout) -> tuple[Gate, ...]:
+    """The operator runs, and the API server knows its kinds."""
+    return (
+        _ready(KUSTOMIZATIONS, layout.operator.ks, "the instance's Kustomization depends on it"),
+        _ready(HELM_RELEASES, target.operator.id, "without the operator a FluxInstance does nothing"),
+        Gate(
+            id="instance-crd",
+            object=ObjectId("apiextensions.k8s.io", "CustomResourceDefinition", "", INSTANCES),
+            condition="the kind FluxInstance is established",
+            command=f"kubectl wait crd/{INSTANCES} --for=condition=Established --timeout=60s",
+            expect=f"customresourcedefinition.apiextensions.k8s.io/{INSTANCES} condition met",
+            why="an unknown kind fails the dry run of a whole stage (E14)",
+        ),
+    )
+
+
+def after_instance(target: Target, installation: Installation) -> tuple[Gate, ...]:
+    """The operator has taken over every object of Flux (R11); only then may the old owner leave Git."""
+    version = target.flux_version
+    ready = Gate(
+        id="instance-ready",
+        object=target.instance_id,
+        condition=f"the FluxInstance is Ready at {version}",
+        command=(
+            f"kubectl -n {target.namespace} get {INSTANCES} {target.instance_id.name} -o "
+            'jsonpath=\'{.status.conditions[?(@.type=="Ready")].status} {.status.lastAppliedRevision}{"\\n"}\''
+        ),
+        expect=f"True {version}, perhaps with @sha256:... behind it",
+        why="the operator applies everything before it says so",
+    )
+    release = (_ready(HELM_RELEASES, target.instance.id, "its chart must be through before the next push"),)
+    form = release if target.form is InstanceForm.HELMRELEASE else ()
+    return (ready, *form, *_adopted(target, installation), *all_ready("after the controllers were rolled"))
+
+
+def before_references(removed: Iterable[ObjectId]) -> tuple[Gate, ...]:
+    """`retire` is through: exactly what it declared is gone."""
+    gates = [_gone(id) for id in sorted(removed)]
+    return (*gates, *all_ready("after the old installation left"))
+
+
+def _quiet() -> Iterator[Gate]:
+    for name, condition, test, why in (
+        (
+            "none-suspended",
+            "nothing is suspended",
+            "@.spec.suspend==true",
+            "what is suspended does not follow a commit",
+        ),
+        (
+            "none-terminating",
+            "nothing is being deleted",
+            "@.metadata.deletionTimestamp",
+            "a pending finalizer fires as soon as its controller comes back (O14)",
+        ),
+    ):
+        yield Gate(
+            id=name,
+            object=None,
+            condition=condition,
+            command=(
+                f"kubectl get {KUSTOMIZATIONS},{HELM_RELEASES} --all-namespaces -o "
+                f"jsonpath='{{range .items[?({test})]}}{{.kind}}/{{.metadata.namespace}}/{{.metadata.name}}{{\"\\n\"}}{{end}}'"
+            ),
+            expect="no output",
+            why=why,
+        )
+
+
+def _images(installation: Installation) -> Gate:
+    running = [
+        f"{name} {distributions.controller_version(installation.version, name)}" for name in installation.components
+    ]
+    return Gate(
+        id="running-version",
+        object=None,
+        condition=f"the controllers of Flux {installation.version} run",
+        command=(
+            f"kubectl -n {installation.namespace} get deployments -l app.kubernetes.io/part-of=flux -o "
+            "jsonpath='{range .items[*]}{.metadata.name} {.spec.template.spec.containers[0].image}{\"\\n\"}{end}'"
+        ),
+        expect="the tags " + ", ".join(running),
+        why="the FluxInstance gets exactly this version; another one running would be moved by it",
+    )
+
+
+def _stored_versions(installation: Installation) -> Gate:
+    stored = distributions.storage_api_versions(installation.version)
+    return Gate(
+        id="stored-versions",
+        object=None,
+        condition="each kind of Flux is stored in its current version only",
+        command=(
+            "kubectl get crds -l app.kubernetes.io/part-of=flux -o "
+            "jsonpath='{range .items[*]}{.spec.names.kind} {.status.storedVersions}{\"\\n\"}{end}'"
+        ),
+        expect=", ".join(f'{kind} ["{version}"]' for (_, kind), version in sorted(stored.items())),
+        why="an old version in the list blocks the next minor; the operator migrates it after adoption",
+    )
+
+
+def _live_specs(cluster: Cluster, installation: Installation) -> Iterator[Gate]:
+    for id in dict.fromkeys(id for id in (cluster.root, installation.owner) if id in cluster.builds):
+        ks = cluster.builds[id].ks if id else None
+        if ks is None:
+            continue
+        yield Gate(
+            id=f"live-{ks.id.name}",
+            object=ks.id,
+            condition=f"the live {ks.id} is the one in Git",
+            command=(
+                f"kubectl -n {ks.namespace} get {KUSTOMIZATIONS} {ks.id.name} -o "
+                "jsonpath='{.spec.path} {.spec.prune} {.spec.sourceRef.kind}/{.spec.sourceRef.name}{\"\\n\"}'"
+            ),
+            expect=f"{ks.object.spec.get('path', '')} {str(ks.prune).lower()} {ks.source.kind}/{ks.source.name}",
+            why="what is deleted is decided by the live object, not by Git",
+        )
+
+
+def _secrets(cluster: Cluster) -> Iterator[Gate]:
+    for id in sorted({source.secret for source in cluster.sources.values() if source.secret}):
+        yield Gate(
+            id=f"secret-{id.name}",
+            object=id,
+            condition=f"{id} exists",
+            command=f"kubectl -n {id.namespace} get secret {id.name} -o name",
+            expect=f"secret/{id.name}",
+            why="source-controller restarts during adoption and fetches everything anew",
+        )
+
+
+def _unpruned(id: ObjectId) -> Gate:
+    return Gate(
+        id="prune-is-off",
+        object=id,
+        condition=f"the live {id} does not prune, and has been reconciled so",
+        command=(
+            f"kubectl -n {id.namespace} get {KUSTOMIZATIONS} {id.name} -o "
+            f"jsonpath='{{.spec.prune}} {{.spec.deletionPolicy}} {_OBSERVED}{{\"\\n\"}}'"
+        ),
+        expect="false, no policy, and twice the same number",
+        why="until then removing it from Git deletes Flux itself (O4)",
+    )
+
+
+def _overridden(override: Override) -> Gate:
+    id = override.parent
+    return Gate(
+        id="defaults-are-undone",
+        object=id,
+        condition=f"the live {id} leaves {override.app.ks} alone",
+        command=(
+            f"kubectl -n {id.namespace} get {KUSTOMIZATIONS} {id.name} -o "
+            'jsonpath=\'{.spec.patches[-1:].target.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}\''
+        ),
+        expect=f"{override.app.ks.name} True",
+        why=override.why,
+    )
+
+
+def _ready(kind: str, id: ObjectId, why: str) -> Gate:
+    return Gate(
+        id=f"{kind.partition('.')[0]}-{id.name}",
+        object=id,
+        condition=f"{id} is Ready",
+        command=f"kubectl -n {id.namespace} wait {kind}/{id.name} --for=condition=Ready --timeout=5m",
+        expect=f"{kind.replace('s.', '.', 1)}/{id.name} condition met",
+        why=why,
+    )
+
+
+def _gone(id: ObjectId) -> Gate:
+    plural = {"Kustomization": KUSTOMIZATIONS, "OCIRepository": OCI_REPOSITORIES}.get(id.kind, id.kind.lower())
+    return Gate(
+        id=f"gone-{id.name}",
+        object=id,
+        condition=f"{id} is gone",
+        command=f"kubectl -n {id.namespace} get {plural} {id.name} --ignore-not-found -o name",
+        expect="no output",
+        why="the phase declares this deletion and no other",
+    )
+
+
+def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
+    """One line for each object: the operator's label, no owner label, the opt-out."""
+    marks = f"{{.metadata.labels.{_escaped(OPERATOR_NAME)}}} [{{.metadata.labels.{_escaped(OWNER_NAME)}}}]"
+    marks += f" {{.metadata.annotations.{_escaped(PRUNE)}}}"
+    path = f'{{range .items[*]}}{{.kind}}/{{.metadata.name}} {marks}{{"\\n"}}{{end}}'
+    for scope, ids in _by_scope(installation, target):
+        kinds = ",".join(sorted({_plural(id) for id in ids}))
+        place = f"-n {target.namespace} " if scope == "namespace" else ""
+        yield Gate(
+            id=f"adopted-{scope}",
+            object=target.instance_id,
+            condition=f"the operator owns all {len(ids)} objects of this scope, and kustomize-controller none",
+            command=f"kubectl {place}get {kinds} -l app.kubernetes.io/part-of=flux -o jsonpath='{path}'",
+            expect="\n".join(f"{id.kind}/{id.name} {target.instance_id.name} [] Disabled" for id in sorted(ids)),
+            why="an object that still carries the old owner's label can be deleted by it (E4)",
+        )
+
+
+def _by_scope(installation: Installation, target: Target) -> Iterator[tuple[str, list[ObjectId]]]:
+    policies = target.cluster.get("networkPolicy", True)
+    ids = [o.id for o in installation.live if policies or o.id.kind != "NetworkPolicy"]
+    yield "cluster", [id for id in ids if id.kind in CLUSTER_SCOPED]
+    yield "namespace", [id for id in ids if id.kind not in CLUSTER_SCOPED]
+
+
+def _plural(id: ObjectId) -> str:
+    if id.kind == "NetworkPolicy":
+        return "networkpolicies"
+    return {"CustomResourceDefinition": "crds"}.get(id.kind, f"{id.kind.lower()}s")
+
+
+def _escaped(key: str) -> str:
+    return key.replace(".", "\\.")

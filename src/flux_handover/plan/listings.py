@@ -1,0 +1,112 @@
+"""Which kustomization.yaml lists which file, as far as live builds read them.
+
+Only files that a live Kustomization reads count: a directory that nothing applies says nothing
+about where new files go.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flux_handover.documents import Document, read_documents
+from flux_handover.model.rendering import Build, Cluster
+from flux_handover.objects import ObjectId
+from flux_handover.tree import Tree, clean_path
+
+KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""Names that kustomize reads as its own (`sigs.k8s.io/kustomize/api:konfig/general.go@v0.21.1`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One kustomization.yaml that a live Kustomization reads; `entries` are (field, entry, path it names)."""
+
+    path: str
+    parent: ObjectId
+    entries: tuple[tuple[str, str, str], ...]
+
+    @property
+    def directory(self) -> str:
+        """Where it lies."""
+        return posixpath.dirname(self.path)
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The paths it names."""
+        return frozenset(path for _, _, path in self.entries)
+
+
+def live_listings(cluster: Cluster, tree: Tree) -> tuple[Listing, ...]:
+    """Every kustomization.yaml that some live Kustomization reads from this repository, by path."""
+    found: dict[str, Listing] = {}
+    for build in cluster:
+        for path in sorted(build.reads):
+            if path not in found and is_listing(path) and path in tree:
+                found[path] = Listing(path, build.id, tuple(_entries(path, tree)))
+    return tuple(found[path] for path in sorted(found))
+
+
+def is_listing(path: str) -> bool:
+    """Whether kustomize takes the file for its own."""
+    return posixpath.basename(path) in KUSTOMIZATION_FILES
+
+
+def listing_of(directory: str, tree: Tree) -> str | None:
+    """The kustomization.yaml of a directory, if it has one."""
+    candidates = (posixpath.join(clean_path(directory), name) for name in KUSTOMIZATION_FILES)
+    return next((path for path in candidates if path in tree), None)
+
+
+def generated_paths(cluster: Cluster, tree: Tree) -> frozenset[str]:
+    """Paths of live Kustomizations without a kustomization.yaml: Flux builds every YAML file below (G1)."""
+    return frozenset(build.ks.path for build in cluster if _is_generated(build, tree))
+
+
+def is_below(path: str, directory: str) -> bool:
+    """Whether a file or directory lies in `directory` or is it; the top contains everything."""
+    return not directory or path == directory or path.startswith(f"{directory}/")
+
+
+def documents_of(tree: Tree, path: str) -> tuple[Document, ...]:
+    """The YAML documents of a file that could be read; none where the file is absent."""
+    if path not in tree or tree.files[path].content is None:
+        return ()
+    return read_documents(path, tree.read(path)).documents
+
+
+def document_of(tree: Tree, path: str, id: ObjectId) -> Document | None:
+    """The document of a file that describes an object, or the only one of its kind and name."""
+    named = [d for d in documents_of(tree, path) if _describes(d.mapping, id)]
+    exact = [d for d in named if _namespace(d.mapping) == id.namespace]
+    if exact:
+        return exact[0]
+    return named[0] if len(named) == 1 else None
+
+
+def _describes(content: Mapping[str, Any], id: ObjectId) -> bool:
+    metadata = content.get("metadata")
+    group, _, version = str(content.get("apiVersion") or "").rpartition("/")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return (group if version else "") == id.group and content.get("kind") == id.kind and name == id.name
+
+
+def _namespace(content: Mapping[str, Any]) -> str:
+    metadata = content.get("metadata")
+    return str(metadata.get("namespace") or "") if isinstance(metadata, Mapping) else ""
+
+
+def _is_generated(build: Build, tree: Tree) -> bool:
+    here = any(path in tree and is_below(path, build.ks.path) for path in build.reads)
+    return here and listing_of(build.ks.path, tree) is None
+
+
+def _entries(path: str, tree: Tree) -> Iterator[tuple[str, str, str]]:
+    for document in documents_of(tree, path):
+        for field in ("resources", "bases", "components"):
+            entries = document.mapping.get(field)
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, str) and "://" not in entry:
+                    yield field, entry, clean_path(posixpath.join(posixpath.dirname(path), entry))

@@ -1,0 +1,147 @@
+"""How Kustomizations and Helm releases are written here: fields, order, names and intervals."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from flux_handover.documents import read_documents
+from flux_handover.model.flux import FluxKustomization
+from flux_handover.model.rendering import Build, Cluster
+from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId, mapping
+from flux_handover.plan.layout import Manners
+from flux_handover.plan.listings import Listing, document_of, documents_of
+from flux_handover.plan.selectors import Requirement, requirements, selects
+from flux_handover.tree import Tree
+
+SHARED_FIELDS = ("interval", "retryInterval", "timeout", "sourceRef", "serviceAccountName")
+_DEFAULT_ORDER = (
+    "targetNamespace",
+    "commonMetadata",
+    "dependsOn",
+    "path",
+    "prune",
+    "sourceRef",
+    "wait",
+    "healthChecks",
+    "interval",
+    "retryInterval",
+    "timeout",
+)
+_RELEASE_FILE, _SOURCE_FILE = "helmrelease.yaml", "ocirepository.yaml"
+
+
+def manners_of(model: Build | None, parent: Build, home: Listing, tree: Tree) -> Manners:
+    """What a neighbour teaches; without one, what its parent's own fields say."""
+    raw = _raw(model, tree)
+    spec = mapping(raw.get("spec"))
+    metadata = mapping(raw.get("metadata"))
+    shared = {key: spec[key] for key in SHARED_FIELDS if key in spec and "${" not in str(spec[key])}
+    labels = mapping(mapping(spec.get("commonMetadata")).get("labels"))
+    name = str(metadata.get("name", ""))
+    return Manners(
+        order=tuple(spec) or _DEFAULT_ORDER,
+        spec=MappingProxyType({**_fallback(model or parent), **shared}),
+        writes_namespace=not raw or "namespace" in metadata,
+        targets_namespace=not raw or "targetNamespace" in spec,
+        labelled=bool(name) and labels.get("app.kubernetes.io/name") == name,
+        dotted=_is_dotted(home, tree),
+    )
+
+
+def _raw(model: Build | None, tree: Tree) -> Mapping[str, Any]:
+    if model is None or model.where is None:
+        return {}
+    document = document_of(tree, model.where.file, model.id)
+    return document.mapping if document else {}
+
+
+def _fallback(build: Build) -> Mapping[str, Any]:
+    """Fields that every Kustomization needs, from one that is live."""
+    spec = build.ks.object.spec
+    reference = dict(mapping(spec.get("sourceRef")))
+    return {"interval": spec.get("interval", "30m"), "sourceRef": reference, "timeout": "5m"}
+
+
+def _is_dotted(home: Listing, tree: Tree) -> bool:
+    entries = [entry for _, entry, path in home.entries if path in tree or tree.is_directory(path)]
+    return not entries or all(entry.startswith(("./", "../")) for entry in entries)
+
+
+def opt_outs_of(parent: Build) -> Mapping[str, str]:
+    """Labels that keep a Kustomization out of the variables which the parent gives to every child (V)."""
+    found: dict[str, str] = {}
+    for entry in _patches(parent.ks):
+        target = {str(k): str(v) for k, v in mapping(entry.get("target")).items()}
+        if "postBuild" in str(entry.get("patch", "")) and _may_select_kustomizations(target):
+            found.update(_avoiding(target.get("labelSelector", "")))
+    return MappingProxyType(found)
+
+
+def _patches(ks: FluxKustomization) -> Iterator[Mapping[str, Any]]:
+    patches = ks.object.spec.get("patches")
+    yield from (mapping(entry) for entry in (patches if isinstance(patches, list) else ()))
+
+
+def _may_select_kustomizations(target: Mapping[str, str]) -> bool:
+    without = {key: value for key, value in target.items() if key not in ("labelSelector", "name", "namespace")}
+    probe = ObjectId(KUSTOMIZE_GROUP, "Kustomization", "", "")
+    return selects(without, Object(probe, {"apiVersion": f"{KUSTOMIZE_GROUP}/v1"}))
+
+
+def _avoiding(selector: str) -> Iterator[tuple[str, str]]:
+    """A label that the first negated term of the selector excludes; none where a label is what selects."""
+    terms = requirements(selector)
+    if all(term.negated for term in terms):
+        yield from ((term.key, _excluded(term)) for term in terms[:1])
+
+
+def _excluded(term: Requirement) -> str:
+    return term.values[0] if term.values else "true"
+
+
+def release_files(cluster: Cluster, tree: Tree) -> tuple[str, str]:
+    """The usual names of a file with a HelmRelease and of one with its OCIRepository."""
+    releases, sources = Counter[str](), Counter[str]()
+    for path in _read_files(cluster, tree):
+        kinds = [document.mapping.get("kind") for document in documents_of(tree, path)]
+        name = posixpath.basename(path)
+        if kinds == ["HelmRelease"]:
+            releases[name] += 1
+        elif kinds == ["OCIRepository"] and b"layerSelector" in tree.read(path):
+            sources[name] += 1
+    release = _most_common(releases, _RELEASE_FILE)
+    source = _most_common(sources, _SOURCE_FILE)
+    return release, source if source != release else _SOURCE_FILE
+
+
+def _most_common(names: Counter[str], default: str) -> str:
+    """A name that at least two applications share: one that is alone names its application."""
+    shared = {name: count for name, count in names.items() if count > 1 or len(names) == 1}
+    return max(sorted(shared), key=shared.__getitem__) if shared else default
+
+
+def interval_of(cluster: Cluster, kind: str, default: str) -> str:
+    """The most common interval of a kind among live objects."""
+    found = Counter(
+        str(object.spec["interval"])
+        for _, object in cluster.objects()
+        if object.id.kind == kind and "interval" in object.spec
+    )
+    return max(sorted(found), key=found.__getitem__) if found else default
+
+
+def _read_files(cluster: Cluster, tree: Tree) -> Iterator[str]:
+    seen = {path for build in cluster for path in build.reads}
+    for path in sorted(seen):
+        if path in tree and tree.files[path].content is not None and b"toolkit.fluxcd.io" in tree.read(path):
+            yield path
+
+
+def embedded_text(text: str) -> Any:
+    """The content of a patch's text, or None where it cannot be read."""
+    documents = read_documents("patch", text.encode()).documents
+    return documents[0].content if documents else None

@@ -1,0 +1,192 @@
+"""From a Snapshot to a Plan: one draft per phase, each on the tree that the one before it leaves.
+
+Which phases are left is read from content alone (rules.md R3): a phase whose content is there
+has no operations, whoever made it so. The plan is drafted twice where parents' defaults reach
+the new objects: the second time it undoes them one phase before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from flux_handover.conventions import learn_style
+from flux_handover.emit import Style
+from flux_handover.errors import UsageError
+from flux_handover.model.installation import Installation
+from flux_handover.model.rendering import Cluster
+from flux_handover.model.snapshot import Snapshot
+from flux_handover.objects import ObjectId
+from flux_handover.plan import adding, gates, present, protecting, retiring
+from flux_handover.plan.choosing import SUPPORTED, choose_target
+from flux_handover.plan.decisions import assumptions, decisions
+from flux_handover.plan.edits import edited
+from flux_handover.plan.effective import check_effective, overrides_needed
+from flux_handover.plan.finished import finished_plan
+from flux_handover.plan.layout import Layout
+from flux_handover.plan.phases import Gate, Phase, PhaseDraft, PhaseName, Plan, changed_files
+from flux_handover.plan.placement import layout_for
+from flux_handover.plan.protecting import Override
+from flux_handover.plan.target import Options, Target
+from flux_handover.plan.ways_back import way_back
+from flux_handover.tree import Tree
+
+Read = Callable[[Tree], Snapshot]
+"""Reads a tree that is not committed yet, as the first one was read."""
+
+Drafter = Callable[[Tree], PhaseDraft]
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Everything the phases of one cluster are drafted from."""
+
+    cluster: Cluster
+    installation: Installation
+    target: Target
+    layout: Layout
+    style: Style
+    overrides: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafted:
+    name: PhaseName
+    draft: PhaseDraft
+    before: Tree
+    after: Tree
+
+
+def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Read) -> Plan:
+    """The phases that are left for one cluster; none where the handover is through."""
+    cluster, installation = _named(snapshot, cluster_name)
+    if installation.method not in SUPPORTED and present.instance(cluster) is not None:
+        return finished_plan(snapshot, cluster, installation, options)
+    target = choose_target(installation, cluster, snapshot.tree, options)
+    layout = layout_for(installation, cluster, snapshot.tree, options.place_under)
+    style = learn_style(snapshot.tree, layout.listing.rpartition("/")[0])
+    handover = Handover(cluster, installation, target, layout, style)
+    handover = _made_safe(handover, snapshot.tree, read)
+    return _plan(snapshot, handover, tuple(_drafted(handover, snapshot.tree)))
+
+
+def _named(snapshot: Snapshot, name: str) -> tuple[Cluster, Installation]:
+    try:
+        return snapshot.cluster(name), snapshot.installations[name]
+    except KeyError as error:
+        known = ", ".join(cluster.name for cluster in snapshot.clusters) or "none"
+        raise UsageError(f"there is no cluster {name}", hint=f"clusters are named by their root: {known}") from error
+
+
+def _made_safe(handover: Handover, tree: Tree, read: Read) -> Handover:
+    """The handover with everything that parents' defaults would break undone, or a refusal (R12)."""
+    target, layout = handover.target, handover.layout
+    cluster = _with_instance(handover, tree, read)
+    safe = replace(handover, overrides=overrides_needed(cluster, target, layout))
+    if safe.overrides:
+        cluster = _with_instance(safe, tree, read)
+    check_effective(cluster, target, layout)
+    return safe
+
+
+def _with_instance(handover: Handover, tree: Tree, read: Read) -> Cluster:
+    """The cluster as it is once the phases up to `instance` are in Git."""
+    for drafted in _drafted(handover, tree, until=PhaseName.INSTANCE):
+        tree = drafted.after
+    return read(tree).cluster(handover.cluster.name)
+
+
+def _drafted(handover: Handover, tree: Tree, until: PhaseName = PhaseName.REFERENCES) -> Iterator[_Drafted]:
+    for name, draft_on in _drafters(handover).items():
+        draft = draft_on(tree)
+        if draft.operations:
+            after = edited(tree, draft.operations)
+            yield _Drafted(name, draft, tree, after)
+            tree = after
+        if name is until:
+            return
+
+
+def _drafters(handover: Handover) -> dict[PhaseName, Drafter]:
+    """One function per phase, in the order of rules.md R21."""
+    cluster, installation = handover.cluster, handover.installation
+    target, layout, style = handover.target, handover.layout, handover.style
+    return {
+        PhaseName.PROTECT: lambda tree: protecting.protect(cluster, installation, tree, handover.overrides),
+        PhaseName.OPERATOR: lambda tree: adding.operator(cluster, target, layout, style, tree),
+        PhaseName.INSTANCE: lambda tree: adding.instance(cluster, target, layout, style, tree),
+        PhaseName.RETIRE: lambda tree: retiring.retire(cluster, installation, layout, tree),
+    }
+
+
+def _plan(snapshot: Snapshot, handover: Handover, drafted: tuple[_Drafted, ...]) -> Plan:
+    cluster, installation, target = handover.cluster, handover.installation, handover.target
+    facts = gates.preflight(cluster, installation)
+    phases = tuple(_phases(snapshot.tree, handover, drafted, facts))
+    findings = (finding for one in drafted for finding in one.draft.findings)
+    return Plan(
+        cluster=cluster.name,
+        revision=snapshot.revision,
+        installation=installation,
+        target=target,
+        phases=phases,
+        assumptions=assumptions(facts) if phases else (),
+        decisions=decisions(cluster, installation, target, handover.layout),
+        findings=(*snapshot.findings, *findings),
+    )
+
+
+def _phases(tree: Tree, handover: Handover, drafted: tuple[_Drafted, ...], facts: tuple[Gate, ...]) -> Iterator[Phase]:
+    """The phases; `preflight` leads only where nothing is done yet, else its gates stand on the first one."""
+    repeated = facts
+    if drafted and drafted[0].name is PhaseName.PROTECT:
+        nothing = changed_files(tree, tree)
+        yield Phase(PhaseName.PREFLIGHT, TITLES[PhaseName.PREFLIGHT], (), nothing, tree, frozenset(), facts, ())
+        repeated = ()
+    removed = frozenset(id for one in drafted for id in one.draft.removes)
+    for one in drafted:
+        seen = (*repeated, *_gates(one.name, handover, removed), *one.draft.gates)
+        yield Phase(
+            name=one.name,
+            title=TITLES[one.name],
+            operations=one.draft.operations,
+            files=changed_files(one.before, one.after),
+            tree=one.after,
+            removes=one.draft.removes,
+            gates=tuple({gate.id: gate for gate in seen}.values()),
+            way_back=way_back(one.name, handover.target, handover.installation),
+            notes=one.draft.notes,
+        )
+        repeated = ()
+
+
+TITLES = {
+    PhaseName.PREFLIGHT: "See that the cluster is what Git says",
+    PhaseName.PROTECT: "Keep Flux when its Kustomization goes",
+    PhaseName.OPERATOR: "Add the Flux Operator",
+    PhaseName.INSTANCE: "Let the operator take Flux over",
+    PhaseName.BOOTSTRAP: "Install Flux by its operator from nothing",
+    PhaseName.RETIRE: "Remove the old Flux installation",
+    PhaseName.REFERENCES: "Follow the new names everywhere else",
+    PhaseName.UPGRADE: "Upgrade Flux",
+}
+"""Commit subjects: imperative, at most 50 characters."""
+
+
+def _gates(phase: PhaseName, handover: Handover, removed: frozenset[ObjectId]) -> tuple[Gate, ...]:
+    """What must be seen before a phase, beside what the phase itself asks for."""
+    target, installation = handover.target, handover.installation
+    match phase:
+        case PhaseName.OPERATOR:
+            return gates.before_operator(handover.cluster, installation, handover.overrides)
+        case PhaseName.INSTANCE:
+            return gates.before_instance(target, handover.layout)
+        case PhaseName.BOOTSTRAP | PhaseName.RETIRE:
+            return gates.after_instance(target, installation)
+        case PhaseName.REFERENCES:
+            return gates.before_references(removed)
+        case PhaseName.PREFLIGHT | PhaseName.PROTECT | PhaseName.UPGRADE:
+            return ()
+        case _:
+            assert_never(phase)

@@ -1,0 +1,155 @@
+"""Phase `retire`: the old installation leaves Git, and whatever names it is edited with it (K18, R21).
+
+Only the Kustomization that applied Flux, its source, and the install manifest of the old bootstrap
+go; every other file stays, also where nothing reads it any more.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+
+from flux_handover.errors import UnsupportedInstallation
+from flux_handover.findings import Location
+from flux_handover.model.installation import Installation
+from flux_handover.model.rendering import Build, Cluster
+from flux_handover.objects import ObjectId, id_of, mapping
+from flux_handover.plan.layout import Layout
+from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, documents_of, live_listings
+from flux_handover.plan.operations import Operation, RemoveDocument, RemoveFile, SetField, UnlistResource
+from flux_handover.plan.phases import PhaseDraft
+from flux_handover.tree import Tree, clean_path
+
+_INSTALL = re.compile(
+    r"github\.com[/:]fluxcd/flux2/+(manifests/install|releases/(latest/)?download/[^\s]*install\.yaml)"
+)
+
+
+def retire(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> PhaseDraft:
+    """The operations that take the old installation out, and the ids whose deletion they mean."""
+    removed = tuple(_removed(cluster, installation))
+    operations = [*_documents(removed, cluster, tree)]
+    operations += _dependents(cluster, installation, layout, tree)
+    operations += _install_manifests(cluster, installation, tree)
+    notes = tuple(_left(operations, tree))
+    return PhaseDraft(tuple(operations), notes, removes=frozenset(id for id, _ in removed))
+
+
+def _removed(cluster: Cluster, installation: Installation) -> Iterator[tuple[ObjectId, str]]:
+    """The owner and its source, each with the file it stands in."""
+    owner = cluster.builds.get(installation.owner) if installation.owner else None
+    if owner is None:
+        return
+    yield owner.id, _file(owner.where, owner.id)
+    used = any(build.ks.source == owner.ks.source for build in cluster if build.id != owner.id)
+    if not used:
+        yield owner.ks.source, ""
+
+
+def _file(where: Location | None, id: ObjectId) -> str:
+    if where is None:
+        raise UnsupportedInstallation(f"{id} is not written in this repository", hint="remove it where it is written")
+    return where.file
+
+
+def _documents(removed: tuple[tuple[ObjectId, str], ...], cluster: Cluster, tree: Tree) -> Iterator[Operation]:
+    """Whole files where everything in them goes, else single documents."""
+    by_file: dict[str, list[ObjectId]] = {}
+    for id, file in removed:
+        by_file.setdefault(file or _file_with(id, cluster, tree), []).append(id)
+    for file, ids in sorted(by_file.items()):
+        there = documents_of(tree, file)
+        if len(there) == len(ids):
+            yield RemoveFile(file, tuple(ids), "the operator installs Flux now")
+            yield from _unlisted(file, cluster, tree)
+        else:
+            for id in ids:
+                document = document_of(tree, file, id)
+                line = document.line if document else 0
+                yield RemoveDocument(id, Location(file, line), "the operator installs Flux now")
+
+
+def _file_with(id: ObjectId, cluster: Cluster, tree: Tree) -> str:
+    reads = sorted({path for build in cluster for path in build.reads if path in tree})
+    found = next((path for path in reads if document_of(tree, path, id) is not None), None)
+    if found is None:
+        raise UnsupportedInstallation(f"{id} is not written in this repository", hint="remove it where it is written")
+    return found
+
+
+def _unlisted(file: str, cluster: Cluster, tree: Tree) -> Iterator[Operation]:
+    for listing in live_listings(cluster, tree):
+        for field, entry, path in listing.entries:
+            if path == file:
+                yield UnlistResource(listing.path, field, entry, f"{file} is gone")
+
+
+def _dependents(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> Iterator[Operation]:
+    """Kustomizations that waited for Flux's own wait for the instance's instead."""
+    for build in cluster:
+        if installation.owner in build.ks.depends_on and build.where is not None:
+            yield from _redirected(build, installation.owner, layout.instance.ks, tree)
+
+
+def _redirected(build: Build, old: ObjectId, new: ObjectId, tree: Tree) -> Iterator[Operation]:
+    document = document_of(tree, build.where.file, build.id) if build.where else None
+    entries = mapping(document.mapping.get("spec")).get("dependsOn") if document else None
+    for position, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if document is not None and mapping(entry).get("name") == old.name:
+            path = ("spec", "dependsOn", position, "name")
+            yield SetField(document.path, document.index, path, new.name, f"{old} is gone")
+
+
+def _install_manifests(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[Operation]:
+    """Install manifests that a person applies: no live Kustomization reads them."""
+    read = {path for build in cluster for path in build.reads}
+    for path in tree:
+        if path in read or posixpath.basename(path) not in KUSTOMIZATION_FILES or not _installs(path, tree):
+            continue
+        if _is_of_this_cluster(path, installation, cluster, tree):
+            yield RemoveFile(path, (), "it would install Flux over the operator's")
+
+
+def _installs(path: str, tree: Tree) -> bool:
+    content = tree.files[path].content
+    if content is None or b"fluxcd/flux2" not in content:
+        return False
+    entries = (entry for document in documents_of(tree, path) for entry in document.mapping.get("resources") or ())
+    return any(_INSTALL.search(str(entry)) for entry in entries)
+
+
+def _is_of_this_cluster(path: str, installation: Installation, cluster: Cluster, tree: Tree) -> bool:
+    """Named by the installation, or nearer to this root than to anything else that looks like one."""
+    if path in installation.files:
+        return True
+    others = [p for p in tree if p != path and posixpath.basename(p) in KUSTOMIZATION_FILES and _installs(p, tree)]
+    shared = [_common(path, cluster.name), *(_common(other, cluster.name) for other in others)]
+    return shared[0] == max(shared) and shared.count(shared[0]) == 1
+
+
+def _common(path: str, root: str) -> int:
+    pairs = zip(path.split("/"), clean_path(root).split("/"), strict=False)
+    return sum(1 for _ in _while_equal(pairs))
+
+
+def _while_equal(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for one, other in pairs:
+        if one != other:
+            return
+        yield one
+
+
+def _left(operations: Iterable[Operation], tree: Tree) -> Iterator[str]:
+    """Files beside a removed install manifest: they stay, and are named (R21)."""
+    for operation in operations:
+        if isinstance(operation, RemoveFile) and not operation.drops:
+            directory = posixpath.dirname(operation.path)
+            for path in tree.below(directory):
+                if path != operation.path:
+                    yield f"{path} stays; its install manifest is gone"
+
+
+def ids_in(tree: Tree, path: str) -> tuple[ObjectId, ...]:
+    """The objects that a file describes."""
+    return tuple(id_of(document.mapping) for document in documents_of(tree, path))

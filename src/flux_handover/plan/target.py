@@ -1,0 +1,134 @@
+"""What must be there at the end: the operator, the FluxInstance, and the settings it carries.
+
+Values only; `choosing` decides them. Nothing here depends on a phase, so that every phase, and
+the proof, speak of the same end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from flux_handover.findings import Location
+from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId
+
+INSTANCE_NAME = "flux"
+"""The only name that the operator accepts since 0.21."""
+
+
+class InstanceForm(Enum):
+    """How the FluxInstance reaches the cluster: rendered by its chart, or as a plain manifest (R19)."""
+
+    HELMRELEASE = "helmrelease"
+    MANIFEST = "manifest"
+
+
+class SyncStrategy(Enum):
+    """Who applies source and root afterwards (design section 4)."""
+
+    KEEP = "keep"
+    ADOPT = "adopt"
+    TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user decides; everything else is learnt from the repository."""
+
+    operator_version: str | None = None
+    instance_as: InstanceForm = InstanceForm.HELMRELEASE
+    place_under: str | None = None
+    sync: SyncStrategy = SyncStrategy.KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedPatch:
+    """One entry of `spec.kustomize.patches`, and the place of the setting that it keeps.
+
+    `comments` are the lines above the original, without `#`; `changed` says why the text is not
+    the original, and is empty where it is reused as it was.
+    """
+
+    patch: str
+    target: tuple[tuple[str, str], ...]
+    where: Location | None
+    comments: tuple[str, ...] = ()
+    changed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One Helm release: its chart in an OCI registry, the version and the values."""
+
+    name: str
+    namespace: str
+    chart: str
+    version: str
+    values: Mapping[str, Any]
+
+    @property
+    def id(self) -> ObjectId:
+        """The HelmRelease."""
+        return ObjectId(HELM_GROUP, "HelmRelease", self.namespace, self.name)
+
+    @property
+    def source(self) -> ObjectId:
+        """The OCIRepository of its chart."""
+        return ObjectId(SOURCE_GROUP, "OCIRepository", self.namespace, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The end of a handover.
+
+    `cluster` and `distribution` are the FluxInstance's fields of that name; `instance` is its
+    chart's release, also where the form is a manifest (its values are then not used).
+    """
+
+    sync: SyncStrategy
+    form: InstanceForm
+    namespace: str
+    operator_version: str
+    flux_version: str
+    components: tuple[str, ...]
+    distribution: Mapping[str, Any]
+    cluster: Mapping[str, Any]
+    patches: tuple[CarriedPatch, ...]
+    operator: Release
+    instance: Release
+    common_metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
+
+    @property
+    def instance_id(self) -> ObjectId:
+        """The FluxInstance."""
+        return ObjectId(OPERATOR_GROUP, "FluxInstance", self.namespace, INSTANCE_NAME)
+
+    def ks_of(self, release: Release) -> ObjectId:
+        """The Kustomization that applies a release; it lies where the releases lie."""
+        return ObjectId(KUSTOMIZE_GROUP, "Kustomization", self.namespace, release.name)
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """`FluxInstance.spec`."""
+        spec: dict[str, Any] = {
+            "distribution": dict(self.distribution),
+            "components": list(self.components),
+            "cluster": dict(self.cluster),
+        }
+        if self.common_metadata:
+            spec["commonMetadata"] = dict(self.common_metadata)
+        if self.patches:
+            spec["kustomize"] = {"patches": [entry_of(patch) for patch in self.patches]}
+        return spec
+
+
+def entry_of(patch: CarriedPatch) -> dict[str, Any]:
+    """The patch as an entry of a `patches` list."""
+    entry: dict[str, Any] = {"patch": patch.patch}
+    if patch.target:
+        entry["target"] = dict(patch.target)
+    return entry

@@ -1,0 +1,134 @@
+"""How each phase is undone: live steps and commits, in order (rules.md R25).
+
+Before the FluxInstance exists a revert is enough, because nothing has been deleted and nobody
+else owns anything. After it, kustomize-controller skips every adopted object (`ssa: Ignore`), so a
+revert alone would bring nothing back: ownership is returned by hand first.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from flux_handover.model.installation import Installation
+from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA
+from flux_handover.plan.gates import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, OCI_REPOSITORIES
+from flux_handover.plan.phases import LiveStep, PhaseName
+from flux_handover.plan.target import InstanceForm, Target
+
+
+def way_back(phase: PhaseName, target: Target, installation: Installation) -> tuple[LiveStep, ...]:
+    """The steps that bring the cluster and Git to where they were before a phase."""
+    match phase:
+        case PhaseName.PREFLIGHT:
+            return ()
+        case PhaseName.PROTECT | PhaseName.BOOTSTRAP | PhaseName.REFERENCES | PhaseName.UPGRADE:
+            return (revert(phase),)
+        case PhaseName.OPERATOR:
+            return (revert(phase), *_without_operator(target))
+        case PhaseName.INSTANCE:
+            return (*_released(target, installation), revert(phase), *_without_instance(target))
+        case PhaseName.RETIRE:
+            return _restored(target, installation)
+        case _:
+            assert_never(phase)
+
+
+def revert(phase: PhaseName) -> LiveStep:
+    """The commit that undoes a phase's commit."""
+    find = f"git log -1 --format=%H --grep='^Flux-Handover-Phase: {phase.value}$'"
+    return LiveStep(f"revert the commit of phase {phase.value}, and push", f'git revert --no-edit "$({find})"')
+
+
+def _restored(target: Target, installation: Installation) -> tuple[LiveStep, ...]:
+    """After `retire` the old Kustomization comes back first, and does not prune until it owns again."""
+    name = installation.owner.name if installation.owner else "flux"
+    back = LiveStep(
+        f"see Kustomization/{name} again, with prune off",
+        f"kubectl -n {target.namespace} get {KUSTOMIZATIONS} {name} -o jsonpath='{{.spec.prune}}'",
+        "false",
+    )
+    later = LiveStep("to leave the operator as well, go back through phase instance, then operator, then protect", "")
+    return (revert(PhaseName.RETIRE), back, later)
+
+
+def _released(target: Target, installation: Installation) -> tuple[LiveStep, ...]:
+    """The FluxInstance goes without uninstalling Flux, and the old owner owns again."""
+    namespace, name = target.namespace, target.instance_id.name
+    return (
+        *_suspended(target),
+        LiveStep(
+            "make the operator leave everything alone, also when the FluxInstance is deleted",
+            f"kubectl -n {namespace} annotate {INSTANCES} {name} {OPERATOR_RECONCILE}=disabled --overwrite",
+        ),
+        LiveStep(
+            "see the annotation before going on: without it the deletion uninstalls Flux",
+            f"kubectl -n {namespace} get {INSTANCES} {name} -o jsonpath='{{.metadata.annotations}}'",
+            f'"{OPERATOR_RECONCILE}":"disabled"',
+        ),
+        LiveStep("delete the FluxInstance", f"kubectl -n {namespace} delete {INSTANCES} {name}"),
+        *_opt_outs_removed(target, installation),
+    )
+
+
+def _suspended(target: Target) -> tuple[LiveStep, ...]:
+    if target.form is InstanceForm.MANIFEST:
+        return (_suspend(KUSTOMIZATIONS, target.instance.name, target.namespace),)
+    return (_suspend(HELM_RELEASES, target.instance.name, target.namespace),)
+
+
+def _suspend(kind: str, name: str, namespace: str) -> LiveStep:
+    patch = '{"spec":{"suspend":true}}'
+    return LiveStep(
+        f"suspend {kind.partition('.')[0]}/{name}, so that nothing brings the FluxInstance back",
+        f"kubectl -n {namespace} patch {kind} {name} --type=merge --patch='{patch}'",
+    )
+
+
+def _opt_outs_removed(target: Target, installation: Installation) -> tuple[LiveStep, ...]:
+    kinds = "crds,namespaces,clusterroles,clusterrolebindings"
+    local = "deployments,services,serviceaccounts,resourcequotas,networkpolicies"
+    label = "-l app.kubernetes.io/part-of=flux"
+    steps = [
+        LiveStep(
+            f"take the marks off the adopted objects ({scope})",
+            f"kubectl {place}annotate {what} {label} {SSA}- {PRUNE}-",
+        )
+        for scope, place, what in (("cluster", "", kinds), ("namespace", f"-n {target.namespace} ", local))
+    ]
+    owner = installation.owner
+    if owner is None:
+        return tuple(steps)
+    seen = LiveStep(
+        f"see that {owner} has labelled them again, after its next reconcile",
+        f"kubectl -n {target.namespace} get deployments {label} -L {OWNER_NAME}",
+        f"{owner.name} on every line",
+    )
+    return (*steps, seen)
+
+
+def _without_instance(target: Target) -> tuple[LiveStep, ...]:
+    if target.form is InstanceForm.MANIFEST:
+        return ()
+    name, namespace = target.instance.name, target.namespace
+    return (
+        LiveStep(
+            "forget the release: it is suspended, so its finalizer uninstalls nothing",
+            f"kubectl -n {namespace} delete {HELM_RELEASES},{OCI_REPOSITORIES} {name} --ignore-not-found",
+        ),
+        LiveStep(
+            "and what Helm stored about it",
+            f"kubectl -n {namespace} delete secrets -l owner=helm,name={name}",
+        ),
+    )
+
+
+def _without_operator(target: Target) -> tuple[LiveStep, ...]:
+    """Its Kustomization does not prune, so the release is deleted by hand; the chart keeps the CRDs."""
+    name, namespace = target.operator.name, target.namespace
+    none = LiveStep(
+        "see that no FluxInstance is left: without the operator it could not be deleted",
+        f"kubectl get {INSTANCES} --all-namespaces -o name",
+        "no output",
+    )
+    delete = f"kubectl -n {namespace} delete {HELM_RELEASES},{OCI_REPOSITORIES} {name} --ignore-not-found"
+    return (none, LiveStep("uninstall the operator", delete))
