@@ -68,18 +68,18 @@ def test_bindings_name_the_suffixed_role_but_cluster_admin_keeps_its_name() -> N
     assert only(manifests, "ClusterRoleBinding", "cluster-reconciler-flux-system")["roleRef"]["name"] == "cluster-admin"
 
 
-def test_only_subjects_that_are_installed_follow_the_namespace() -> None:
+def test_bindings_are_for_the_accounts_of_the_namespace_also_of_components_left_out() -> None:
     manifests = install_manifests("v2.6.4", ("source-controller",), "delivery")
 
     subjects = only(manifests, "ClusterRoleBinding", "crd-controller-delivery")["subjects"]
-    assert {subject["name"]: subject["namespace"] for subject in subjects} == {
-        "source-controller": "delivery",
-        "kustomize-controller": "flux-system",
-        "helm-controller": "flux-system",
-        "notification-controller": "flux-system",
-        "image-reflector-controller": "flux-system",
-        "image-automation-controller": "flux-system",
-    }
+    assert {subject["namespace"] for subject in subjects} == {"delivery"}
+    assert len(subjects) == 6
+
+
+def test_without_notification_controller_events_go_nowhere() -> None:
+    manifests = install_manifests("v2.9.4", ("source-controller",))
+
+    assert arguments(manifests, "source-controller")[0] == "--events-addr="
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_only_subjects_that_are_installed_follow_the_namespace() -> None:
     ],
 )
 def test_the_events_address_is_literal_before_v2_7_2(version: str, address: str) -> None:
-    manifests = install_manifests(version, ("source-controller",), "delivery")
+    manifests = install_manifests(version, ("source-controller", "notification-controller"), "delivery")
 
     assert arguments(manifests, "source-controller")[0] == f"--events-addr={address}"
 

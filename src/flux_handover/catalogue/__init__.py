@@ -24,6 +24,15 @@ from flux_handover.catalogue.manifests import (
     base_manifests,
     install_manifests,
     namespace_manifest,
+    roles,
+)
+from flux_handover.catalogue.operators import (
+    OperatorFacts,
+    instance_defaults,
+    newest_operator_serving,
+    operator,
+    operator_schema,
+    operators,
 )
 from flux_handover.catalogue.schemas import crd_schema
 from flux_handover.catalogue.versions import MalformedRange, is_at_least, newest_match
@@ -35,6 +44,7 @@ __all__ = [
     "MalformedRange",
     "Manifest",
     "Misfit",
+    "OperatorFacts",
     "artifact_manifests",
     "base_manifests",
     "components",
@@ -44,10 +54,16 @@ __all__ = [
     "flux_versions_of",
     "has",
     "install_manifests",
+    "instance_defaults",
     "is_at_least",
     "namespace_manifest",
     "newest_match",
+    "newest_operator_serving",
     "objects_of",
+    "operator",
+    "operator_schema",
+    "operators",
+    "roles",
     "served_api_versions",
     "storage_api_versions",
     "validate",

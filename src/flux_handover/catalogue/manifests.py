@@ -44,7 +44,7 @@ def install_manifests(version: str, chosen: tuple[str, ...], namespace: str = NA
     plain = [
         namespace_manifest(namespace),
         *objects_of(version, "policies"),
-        *(_suffixed(manifest, namespace) for manifest in objects_of(version, "rbac")),
+        *(_suffixed(manifest, namespace) for manifest in roles(version, namespace)),
         *(
             _installed(manifest, version, chosen, namespace)
             for name in chosen
@@ -84,12 +84,19 @@ def namespace_manifest(name: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
+def roles(version: str, namespace: str) -> tuple[Manifest, ...]:
+    """Roles and bindings of a release for an installation in a namespace, before any name is suffixed.
+
+    Service accounts are those of that namespace, also of components that are not installed
+    (`fluxcd/flux2:pkg/manifestgen/install/manifests.go#generate`).
+    """
+    return tuple(_with_subjects(manifest, namespace) for manifest in objects_of(version, "rbac"))
+
+
 def _finished(
     plain: Iterable[Manifest], labels: Mapping[str, str], version: str, namespace: str
 ) -> tuple[Manifest, ...]:
-    manifests = tuple(_labelled(_placed(manifest, namespace), labels, version) for manifest in plain)
-    accounts = {manifest["metadata"]["name"] for manifest in manifests if manifest["kind"] == "ServiceAccount"}
-    return tuple(_with_subjects(manifest, accounts, namespace) for manifest in manifests)
+    return tuple(_labelled(_placed(manifest, namespace), labels, version) for manifest in plain)
 
 
 def _placed(manifest: Manifest, namespace: str) -> Manifest:
@@ -111,15 +118,10 @@ def _with_labels(metadata: Mapping[str, Any], labels: Mapping[str, str]) -> Mapp
     return {**metadata, "labels": {**metadata.get("labels", {}), **labels}}
 
 
-def _with_subjects(manifest: Manifest, accounts: set[str], namespace: str) -> Manifest:
-    """Bindings follow the service accounts that are installed; kustomize leaves the others alone."""
-    if manifest["kind"] != "ClusterRoleBinding":
+def _with_subjects(manifest: Manifest, namespace: str) -> Manifest:
+    if "subjects" not in manifest:
         return manifest
-    subjects = [
-        {**subject, "namespace": namespace} if subject["name"] in accounts else subject
-        for subject in manifest["subjects"]
-    ]
-    return {**manifest, "subjects": subjects}
+    return {**manifest, "subjects": [{**subject, "namespace": namespace} for subject in manifest["subjects"]]}
 
 
 def _suffixed(manifest: Manifest, namespace: str) -> Manifest:
@@ -161,11 +163,18 @@ def _arguments(manifest: Manifest, version: str, chosen: tuple[str, ...], namesp
     arguments = list(manifest["spec"]["template"]["spec"]["containers"][0]["args"])
     leading = ["--watch-all-namespaces=true", "--log-level=info"]
     if name != "notification-controller":
-        place = "$(RUNTIME_NAMESPACE)" if is_at_least(version, "v2.7.2") else namespace
-        leading.insert(0, f"--events-addr=http://notification-controller.{place}.svc.cluster.local./")
+        leading.insert(0, f"--events-addr={_events_address(version, chosen, namespace)}")
     arguments[: len(leading)] = leading
     if name in ("source-controller", "source-watcher"):
         arguments[6] = f"--storage-adv-addr={name}.$(RUNTIME_NAMESPACE).svc.cluster.local."
     if "source-watcher" in chosen and name in ("kustomize-controller", "helm-controller"):
         arguments.append(_EXTERNAL_ARTIFACT)
     return arguments
+
+
+def _events_address(version: str, chosen: tuple[str, ...], namespace: str) -> str:
+    """Without notification-controller events go nowhere."""
+    if "notification-controller" not in chosen:
+        return ""
+    place = "$(RUNTIME_NAMESPACE)" if is_at_least(version, "v2.7.2") else namespace
+    return f"http://notification-controller.{place}.svc.cluster.local./"

@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterable
 Version = tuple[int, int, int]
 
 _EXACT = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-_CONDITION = re.compile(r"(=|==|!=|>=|=>|<=|=<|>|<|~|~>|\^)?\s*v?(\d+|[xX*])(?:\.(\d+|[xX*]))?(?:\.(\d+|[xX*]))?")
+_PART = r"(\d+|[xX*])"
+_CONDITION = re.compile(
+    rf"(==?|!=|>=|=>|<=|=<|>|<|~>?|\^)?\s*v?{_PART}(?:\.{_PART})?(?:\.{_PART})?(?P<before>-[\w.-]+)?(?:\+[\w.-]+)?"
+)
 _SPACED = re.compile(r"([=!<>~^])\s+")
 _HYPHEN = re.compile(r"(\S+)\s+-\s+(\S+)")
 
@@ -38,6 +41,8 @@ def is_at_least(version: str, floor: str) -> bool:
 def newest_match(expression: str, candidates: Iterable[str]) -> str | None:
     """The newest candidate that the range allows; raises MalformedRange for a text that is no range."""
     alternatives = [_conditions(part) for part in expression.split("||")]
+    if not all(alternatives):
+        raise MalformedRange('improper constraint: ""')
     allowed = [
         version
         for version in candidates
@@ -48,21 +53,32 @@ def newest_match(expression: str, candidates: Iterable[str]) -> str | None:
 
 def _conditions(alternative: str) -> list[Callable[[Version], bool]]:
     spread = _HYPHEN.sub(r">=\1 <=\2", alternative.strip())
-    parts = [part for part in re.split(r"[,\s]+", _SPACED.sub(r"\1", spread)) if part]
-    if not parts:
-        raise MalformedRange(f"improper constraint: {alternative.strip()}")
-    return [_condition(part) for part in parts]
+    return [_condition(part) for part in re.split(r"[,\s]+", _SPACED.sub(r"\1", spread)) if part]
 
 
 def _condition(text: str) -> Callable[[Version], bool]:
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise MalformedRange(f"improper constraint: {text}")
-    given = _given(match[2], match[3], match[4])
-    low, high = _bounds(match[1] or "=", given)
-    if match[1] == "!=":
-        return lambda version: not low <= version < high
-    return lambda version: low <= version < high
+        raise MalformedRange(f'improper constraint: "{text}"')
+    operator, given = match[1] or "=", _given(match[2], match[3], match[4])
+    low, above = _before(operator, given) if match["before"] else _bounds(operator, given)
+    if operator == "!=":
+        return lambda version: not low <= version < above
+    return lambda version: low <= version < above
+
+
+def _before(operator: str, given: tuple[int, ...]) -> tuple[Version, Version]:
+    """Bounds at a version that precedes the release `given`, so that no release equals it."""
+    low = _filled(given)
+    match operator:
+        case ">":
+            return low, _ENDLESS
+        case "<=" | "=<":
+            return (0, 0, 0), low
+        case "=" | "==" | "!=":
+            return low, low
+        case _:
+            return _bounds(operator, given)
 
 
 def _given(*parts: str | None) -> tuple[int, ...]:

@@ -1,0 +1,144 @@
+"""Writes the facts of every operator version: `python -m tools.catalogue_operators OPERATOR CHARTS`.
+
+OPERATOR and CHARTS are clones of controlplaneio-fluxcd/flux-operator and .../charts. Both are
+AGPL, so nothing of their files is carried but facts: which Flux versions an operator embeds
+(names of folders), which fields its kinds have (names, types, defaults, enums, patterns), which
+values its charts take and their defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.catalogue_archive import address, facts_only, packed
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "src/flux_handover/catalogue/operators.zip"
+OLDEST = (0, 20, 0)
+CHARTS = ("flux-operator", "flux-instance")
+KINDS = ("fluxinstances", "fluxreports", "resourcesets", "resourcesetinputproviders")
+
+FREE = frozenset(
+    {
+        "affinity",
+        "cluster",
+        "kustomize",
+        "livenessProbe",
+        "nodeSelector",
+        "podSecurityContext",
+        "readinessProbe",
+        "resources",
+        "securityContext",
+    }
+)
+"""Values that a chart passes on whole, so keys that its schema does not name have an effect too."""
+
+
+def entries(operator: Path, charts: Path) -> dict[str, Any]:
+    """Entries of the archive: `operators.json`, and kinds and charts that it names."""
+    stored: dict[str, Any] = {}
+    known = {chart: dict(_chart_versions(charts, chart)) for chart in CHARTS}
+    operators = {
+        tag: {
+            "flux": _embedded(operator, tag),
+            "kinds": dict(_kinds(operator, tag, stored)),
+            "charts": {
+                chart: _keep(stored, f"charts/{chart}", _chart(charts, chart, commits[tag]))
+                for chart, commits in known.items()
+                if tag in commits
+            },
+        }
+        for tag in _tags(operator)
+    }
+    return {**stored, "operators.json": operators}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Reads the clones, writes the archive."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("operator", type=Path)
+    parser.add_argument("charts", type=Path)
+    parser.add_argument("--output", type=Path, default=TARGET)
+    options = parser.parse_args(arguments)
+    archive = packed(entries(options.operator, options.charts))
+    options.output.write_bytes(archive)
+    print(f"{options.output}: {len(archive)} bytes")
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(repository), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _tags(operator: Path) -> list[str]:
+    numbers = [tag.removeprefix("v").split(".") for tag in _git(operator, "tag").split() if _is_release(tag)]
+    ordered = sorted(tuple(int(part) for part in number) for number in numbers)
+    return ["v" + ".".join(str(part) for part in number) for number in ordered if number >= OLDEST]
+
+
+def _is_release(tag: str) -> bool:
+    return re.fullmatch(r"v\d+\.\d+\.\d+", tag) is not None
+
+
+def _embedded(operator: Path, tag: str) -> list[str]:
+    paths = _git(operator, "ls-tree", "--name-only", tag, "config/data/flux/").split()
+    return [path.rpartition("/")[2] for path in paths]
+
+
+def _kinds(operator: Path, tag: str, stored: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for plural in KINDS:
+        path = f"config/crd/bases/fluxcd.controlplane.io_{plural}.yaml"
+        spec = yaml.load(_git(operator, "show", f"{tag}:{path}"), Loader=yaml.CSafeLoader)["spec"]
+        kind = spec["names"]["kind"]
+        fields = {
+            version["name"]: facts_only(version["schema"]["openAPIV3Schema"])
+            for version in spec["versions"]
+            if version["served"]
+        }
+        yield kind, _keep(stored, f"kinds/{kind}", fields)
+
+
+def _keep(stored: dict[str, Any], folder: str, facts: Any) -> str:
+    name = f"{folder}/{address(facts)}.json"
+    stored[name] = facts
+    return name
+
+
+def _chart_versions(charts: Path, chart: str) -> Iterator[tuple[str, str]]:
+    """Versions of a chart with the last commit that had each."""
+    commits = _git(charts, "log", "--reverse", "--format=%H", "HEAD", "--", f"charts/{chart}").split()
+    for commit in commits:
+        description = yaml.safe_load(_git(charts, "show", f"{commit}:charts/{chart}/Chart.yaml"))
+        yield f"v{description['version']}", commit
+
+
+def _chart(charts: Path, chart: str, commit: str) -> Any:
+    values = yaml.load(_git(charts, "show", f"{commit}:charts/{chart}/values.yaml"), Loader=yaml.CSafeLoader)
+    schema = yaml.safe_load(_git(charts, "show", f"{commit}:charts/{chart}/values.schema.json"))
+    return {"defaults": values, "values": _as_values(facts_only(schema))}
+
+
+def _as_values(schema: Any, name: str = "") -> Any:
+    """A schema of values: null takes a default away, and only free maps take keys that are not named."""
+    if not isinstance(schema, dict):
+        return schema
+    rewritten = {key: value for key, value in schema.items() if key not in ("default", "additionalProperties")}
+    fields = schema.get("properties")
+    if fields:
+        rewritten["properties"] = {field: _as_values(below, field) for field, below in fields.items()}
+    if "items" in schema:
+        rewritten["items"] = _as_values(schema["items"], name)
+    if schema.get("type") == "object" and (name in FREE or not fields):
+        rewritten["x-kubernetes-preserve-unknown-fields"] = True
+    return {**rewritten, "nullable": True}
+
+
+if __name__ == "__main__":
+    main()
