@@ -23,6 +23,16 @@ type reference struct {
 	target string
 }
 
+// place is where the user wrote the reference; no file if it comes from the spec.
+func (r reference) place() (string, int) { return r.relativeFile(), r.line }
+
+func (r reference) relativeFile() string {
+	if r.line == 0 {
+		return ""
+	}
+	return tree.Relative(r.file)
+}
+
 // closure is everything that a build reads because a kustomization file says so. It is read before the
 // build: to refuse what is remote before anything reaches for it, to know all that a refused build
 // depends on, and to say in which line an error has its cause.
@@ -31,6 +41,7 @@ type closure struct {
 	network    remote.Network
 	references []reference
 	configs    map[string]string
+	top        string
 	fetched    remote.Fetched
 	failure    error
 }
@@ -40,6 +51,7 @@ func trace(view *tree.View, directory string, network remote.Network) *closure {
 	c := &closure{view: view, network: network, configs: map[string]string{}, fetched: remote.Fetched{}}
 	omitted, escaped := view.Omitted, view.Escaped
 	c.directory(directory)
+	c.top = c.configs[directory]
 	// What the build does not read, it does not fail on.
 	view.Omitted, view.Escaped = omitted, escaped
 	return c
@@ -66,7 +78,7 @@ func (c *closure) refusal() error {
 			return &protocol.Error{
 				Code:    protocol.RemoteResource,
 				Message: fmt.Sprintf("%s is not in the tree, and the network is not allowed", r.value),
-				File:    tree.Relative(r.file),
+				File:    r.relativeFile(),
 				Line:    r.line,
 			}
 		}

@@ -29,7 +29,11 @@ func explain(view *tree.View, places *closure, err error) *protocol.Error {
 		return nil
 	}
 	if view.Escaped != nil {
-		return located(places, &protocol.Error{Code: protocol.PathEscapes, Message: view.Escaped.Error()}, err)
+		failure := located(view, places, &protocol.Error{Code: protocol.PathEscapes, Message: view.Escaped.Error()}, err)
+		if failure.File == "" && view.IsLink(view.Escaped.Path) {
+			failure.File = view.Escaped.Path
+		}
+		return failure
 	}
 	var known *protocol.Error
 	if errors.As(err, &known) {
@@ -39,7 +43,9 @@ func explain(view *tree.View, places *closure, err error) *protocol.Error {
 		}
 		return &copied
 	}
-	return located(places, &protocol.Error{Code: codeOf(err.Error()), Message: tree.Readable(err.Error())}, err)
+	failure := located(view, places, &protocol.Error{Code: codeOf(err.Error()), Message: tree.Readable(err.Error())}, err)
+	failure.Message = tidied(failure.Message)
+	return failure
 }
 
 // rule maps what a library says to a code. kustomize has types for none of these.
@@ -56,6 +62,7 @@ func says(pattern string, code protocol.Code) rule {
 // quotes the failed attempts before the last, so the specific come first.
 var rules = []rule{
 	says(`cycle detected|maximum recursion`, protocol.Cycle),
+	says(`failed to get the patch file.*no such file|too many levels of symbolic links`, protocol.MissingFile),
 	says(`network refused|no 'git' program`, protocol.RemoteResource),
 	says(`Found multiple kustomization files`, protocol.SeveralConfigs),
 	says(`kustomization.yaml is empty`, protocol.EmptyConfig),
@@ -63,15 +70,42 @@ var rules = []rule{
 	says(`expected kind '|expected kind != '|component path '`, protocol.InvalidComponent),
 	says(`may not add resource with an already registered id|Multiple matches for|found multiple possible`, protocol.DuplicateID),
 	says(`no matches for Id|no resource matches strategic merge patch|unable to find patch target|failed to find unique target for patch|unable to find patch`, protocol.PatchNoMatch),
-	says(`unable to parse SM or JSON patch|unable to parse strategic merge patch|Multiple Strategic-Merge Patches|must specify one of patch and path|patch and path can't be set|must specify a target for|empty json patch|failed to get the patch file|trouble configuring builtin Patch|replace operation does not apply|remove operation does not apply|add operation does not apply|test operation does not apply|testing path|doc is missing (?:path|key)|illegal (?:JSON|SM) patch|wrong Node Kind for|patch appears to patch nothing|JSON patch`, protocol.InvalidPatch),
+	says(`unable to parse SM or JSON patch|unable to parse strategic merge patch|Multiple Strategic-Merge Patches|must specify one of patch and path|patch and path can't be set|must specify a target for|empty json patch|failed to get the patch file|trouble configuring builtin Patch|replace operation does not apply|remove operation does not apply|add operation does not apply|test operation does not apply|error in (?:add|remove|replace|move|copy|test) for path|testing path|doc is missing (?:path|key)|illegal (?:JSON|SM) patch|wrong Node Kind for|patch appears to patch nothing|JSON patch`, protocol.InvalidPatch),
 	says(`replacement|nothing selected by|unable to find field "`, protocol.InvalidReplacement),
 	says(`must specify --enable-helm|--enable-alpha-plugins|external plugins disabled|plugin .* (?:disabled|not found)|unable to find plugin|unable to load (?:exec|Go) plugin|enable-exec`, protocol.PluginDisabled),
-	says(`missing metadata\.name|resource missing|missing Resource metadata|missing 'name'`, protocol.MissingName),
-	says(`Object 'Kind' is missing|missing kind|kind not set|apiVersion not set|should be a Kubernetes|expected .* to be an object|invalid metadata|got unknown type`, protocol.NotAnObject),
+	says(`missing metadata\.name|missing 'name'`, protocol.MissingName),
+	says(`Object 'Kind' is missing|missing kind|missing Resource metadata|kind not set|apiVersion not set|should be a Kubernetes|expected .* to be an object|invalid metadata|got unknown type`, protocol.NotAnObject),
 	says(`json: cannot unmarshal|cannot unmarshal .* into Go|apiVersion for .* should be|kind should be`, protocol.InvalidField),
-	says(`MalformedYAMLError|yaml: |YAML file \[|did not find expected|error converting YAML|mapping key .* already defined|could not find expected|invalid map key`, protocol.InvalidYAML),
+	says(`MalformedYAMLError|(?:^|[^.\w])yaml: |YAML file \[|did not find expected|error converting YAML|mapping key .* already defined|could not find expected|invalid map key`, protocol.InvalidYAML),
 	says(`unable to find one of 'kustomization.yaml'`, protocol.MissingConfig),
 	says(`no such file or directory|not a valid directory|must build at directory|doesn't exist`, protocol.MissingFile),
+}
+
+// noise is what kustomize says beside the cause: the attempts before the last, and whole manifests, which
+// may be Secrets.
+var noise = []struct {
+	says *regexp.Regexp
+	put  string
+}{
+	{regexp.MustCompile("accumulation err='accumulating resources from '[^']*': read [^:]*: is a directory': "), ""},
+	{regexp.MustCompile("accumulation err='(.*)': must build at directory: .*$"), "$1"},
+	{regexp.MustCompile("(?s) with config: `.*?`"), ""},
+	{regexp.MustCompile("(?s) from \\[patch: .*\\]"), ""},
+	{regexp.MustCompile("(?s) in object {.*}"), ""},
+	{regexp.MustCompile("(?s)(`patches.target` field|for JSON patch|must specify one of patch and path in|set at the same time).*"), "$1"},
+}
+
+const longestMessage = 2000
+
+func tidied(message string) string {
+	for _, n := range noise {
+		message = n.says.ReplaceAllString(message, n.put)
+	}
+	message = strings.TrimSpace(message)
+	if len(message) > longestMessage {
+		return strings.ToValidUTF8(message[:longestMessage], "") + "..."
+	}
+	return message
 }
 
 func codeOf(message string) protocol.Code {
@@ -84,19 +118,20 @@ func codeOf(message string) protocol.Code {
 }
 
 var (
-	quotedPath  = regexp.MustCompile(regexp.QuoteMeta(tree.Root) + `(?:/[^'":\n\]]*)?`)
-	yamlLine    = regexp.MustCompile(`line (\d+)`)
-	namedFile   = regexp.MustCompile(`(?:in File: |from '|YAML file \[|from path\()([^'\])\n]+)`)
-	unknownName = regexp.MustCompile(`unknown field "([^"]+)"`)
+	quotedPath = regexp.MustCompile(regexp.QuoteMeta(tree.Root) + `(?:/[^'":\n\]]*)?`)
+	yamlLine   = regexp.MustCompile(`line (\d+)`)
+	namedFile  = regexp.MustCompile(`(?:in File: |from '|YAML file \[|from path\()([^'\])\n]+)`)
+	fieldName  = regexp.MustCompile(`unknown field "([^"]+)"|Go struct field \w+\.(\w+)`)
+	duplicate  = regexp.MustCompile(`already registered id: (\w+)\.[^/]*/(.+)\.[^.]+?(?:'|$)`)
 )
 
 // located adds the place of an error that kustomize tells in words: the reference that leads nowhere, else
 // the file it names last, else the kustomization file of the last directory it names.
-func located(places *closure, failure *protocol.Error, err error) *protocol.Error {
+func located(view *tree.View, places *closure, failure *protocol.Error, err error) *protocol.Error {
 	var file *fileError
 	if errors.As(err, &file) {
 		failure.File = tree.Relative(file.file)
-		failure.Line = lineIn(places, file.file, failure)
+		failure.Line = lineIn(view, file.file, failure)
 		return failure
 	}
 	if places == nil {
@@ -104,20 +139,33 @@ func located(places *closure, failure *protocol.Error, err error) *protocol.Erro
 	}
 	message := err.Error()
 	if r, ok := places.culprit(failure.Code, message); ok {
-		failure.File, failure.Line = tree.Relative(r.file), r.line
+		failure.File, failure.Line = r.place()
 		return failure
 	}
-	if name, ok := places.lastFile(message); ok {
+	name, ok := places.lastFile(message)
+	if !ok && ofConfig(failure.Code) {
+		name = places.top
+	}
+	if places.view.Original(name) != nil {
 		failure.File = tree.Relative(name)
-		failure.Line = lineIn(places, name, failure)
+		failure.Line = lineIn(view, name, failure)
 	}
 	return failure
+}
+
+// ofConfig says whether an error that names no file is about the kustomization file that the build began with.
+func ofConfig(code protocol.Code) bool {
+	switch code {
+	case protocol.UnknownField, protocol.InvalidField, protocol.EmptyConfig, protocol.SeveralConfigs:
+		return true
+	}
+	return false
 }
 
 // culprit is the reference whose target is missing or outside.
 func (c *closure) culprit(code protocol.Code, message string) (reference, bool) {
 	switch code {
-	case protocol.MissingFile, protocol.PathEscapes, protocol.MissingConfig, protocol.Cycle, protocol.InvalidComponent, protocol.InvalidPatch:
+	case protocol.MissingFile, protocol.PathEscapes, protocol.MissingConfig, protocol.Cycle:
 	default:
 		return reference{}, false
 	}
@@ -127,7 +175,7 @@ func (c *closure) culprit(code protocol.Code, message string) (reference, bool) 
 			!strings.Contains(message, "'"+r.value+"'") && !strings.Contains(message, r.target+`\"`) {
 			continue
 		}
-		if c.view.Exists(r.target) && code != protocol.Cycle && code != protocol.InvalidComponent && code != protocol.MissingConfig {
+		if c.view.Exists(r.target) && code != protocol.Cycle && code != protocol.MissingConfig {
 			continue
 		}
 		// The innermost directory has the longest name.
@@ -162,16 +210,21 @@ func (c *closure) lastFile(message string) (string, bool) {
 }
 
 // lineIn finds the line of an error within a file that is known.
-func lineIn(places *closure, file string, failure *protocol.Error) int {
-	if places == nil {
-		return lineOf(failure.Message)
-	}
-	content := places.view.Original(file)
-	if m := unknownName.FindStringSubmatch(failure.Message); m != nil {
-		return lineOfKey(content, m[1])
-	}
-	if failure.Code == protocol.InvalidYAML {
+func lineIn(view *tree.View, file string, failure *protocol.Error) int {
+	content := view.Original(file)
+	switch failure.Code {
+	case protocol.UnknownField, protocol.InvalidField:
+		if m := fieldName.FindStringSubmatch(failure.Message); m != nil {
+			return lineOfKey(content, m[1]+m[2])
+		}
+	case protocol.InvalidYAML:
 		return lineOfSyntaxError(content)
+	case protocol.NotAnObject, protocol.MissingName:
+		return lineOfDocument(content, incomplete)
+	case protocol.DuplicateID:
+		if m := duplicate.FindStringSubmatch(failure.Message); m != nil {
+			return lineOfDocument(content, named(m[1], m[2]))
+		}
 	}
 	return 0
 }

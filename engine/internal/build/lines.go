@@ -52,3 +52,34 @@ func keyIn(node *yaml.Node, key string) int {
 	}
 	return 0
 }
+
+// lineOfDocument is where the first document begins that is as asked for.
+func lineOfDocument(content []byte, wanted func(root *yaml.Node) bool) int {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	for {
+		var document yaml.Node
+		if decoder.Decode(&document) != nil {
+			return 0
+		}
+		if len(document.Content) == 1 && wanted(document.Content[0]) {
+			return document.Content[0].Line
+		}
+	}
+}
+
+func incomplete(root *yaml.Node) bool {
+	return scalar(root, "kind") == "" || scalar(root, "apiVersion") == "" || scalar(child(root, "metadata"), "name") == ""
+}
+
+func named(kind, name string) func(*yaml.Node) bool {
+	return func(root *yaml.Node) bool {
+		return scalar(root, "kind") == kind && scalar(child(root, "metadata"), "name") == name
+	}
+}
+
+func scalar(mapping *yaml.Node, key string) string {
+	if node := child(mapping, key); node != nil && node.Kind == yaml.ScalarNode {
+		return node.Value
+	}
+	return ""
+}

@@ -52,6 +52,42 @@ const (
 	UnsupportedProtocol Code = "unsupported-method"
 )
 
+// Codes lists them all, in the order of the documentation.
+var Codes = []Code{
+	InvalidRequest,
+	InvalidSpec,
+	MissingPath,
+	MissingFile,
+	MissingConfig,
+	SeveralConfigs,
+	InvalidYAML,
+	UnknownField,
+	InvalidField,
+	NotAnObject,
+	MissingName,
+	DuplicateID,
+	Cycle,
+	InvalidComponent,
+	PatchNoMatch,
+	InvalidPatch,
+	InvalidReplacement,
+	PluginDisabled,
+	EmptyConfig,
+	RemoteResource,
+	RemoteFailed,
+	FileOmitted,
+	PathEscapes,
+	LimitExceeded,
+	InvalidVariable,
+	Substitution,
+	UndefinedVariable,
+	SymbolicOperation,
+	SymbolicStructure,
+	BuildFailed,
+	Panicked,
+	UnsupportedProtocol,
+}
+
 // Error is why one request, build or substitution has no result. Line 0 is the file as a whole.
 type Error struct {
 	Code    Code   `json:"code"`

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fluxcd/pkg/envsubst"
+	"github.com/fluxcd/pkg/envsubst/parse"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flux-handover/engine/internal/build"
@@ -38,25 +39,54 @@ func Set(set protocol.Set) (result protocol.SetResult) {
 	}()
 	result = empty
 	values := valuesOf(set)
+	ids := newIdentities(set.Objects)
 	for i, object := range set.Objects {
 		at = i
 		done, err := one(object, &values, i)
-		if err == nil && set.CommonMetadata != nil {
-			done, err = build.SetCommonMetadata(done, set.CommonMetadata)
+		if err == nil {
+			err = ids.replace(i, done)
 		}
 		if err != nil {
-			result = empty
 			result.Error = failure(err, i)
 			return result
 		}
-		result.Objects = append(result.Objects, done)
+		values.done = append(values.done, done)
 	}
-	result.Undefined = append(result.Undefined, values.undefined...)
-	for i, names := range values.symbols {
-		result.Symbols[i] = sortedNames(names)
+	if err := values.fill(&result); err != nil {
+		result.Error = failure(err, at)
 	}
-	result.Tokens = values.used
 	return result
+}
+
+// fill puts what was found into the result. An object whose name is empty, or became a number, is none any more: the
+// controller drops it without a word (fluxcd/pkg:ssa/utils/object.go#ReadObjects@v0.76.1), and so its index is -1.
+func (v *values) fill(result *protocol.SetResult) error {
+	places := make([]int, len(v.done))
+	for i, object := range v.done {
+		if places[i] = -1; !hasName(object) {
+			continue
+		}
+		marked, err := object, error(nil)
+		if v.set.CommonMetadata != nil {
+			marked, err = build.SetCommonMetadata(object, v.set.CommonMetadata)
+		}
+		if err != nil {
+			return err
+		}
+		places[i] = len(result.Objects)
+		result.Objects = append(result.Objects, marked)
+	}
+	for _, undefined := range v.undefined {
+		undefined.Object = places[undefined.Object]
+		result.Undefined = append(result.Undefined, undefined)
+	}
+	for i, names := range v.symbols {
+		if places[i] >= 0 {
+			result.Symbols[places[i]] = sortedNames(names)
+		}
+	}
+	result.Tokens = v.used
+	return nil
 }
 
 func failure(err error, object int) *protocol.Error {
@@ -120,11 +150,9 @@ func (v *values) expand(text string, index int) (string, error) {
 	if v.touches(nodes) {
 		return v.symbolic(nodes, index)
 	}
+	v.noteMissing(nodes, index)
 	output, err := envsubst.Eval(text, func(name string) (string, bool) {
 		value, ok := v.set.Variables[name]
-		if !ok {
-			v.missing(name, index)
-		}
 		return value, ok || !v.set.Strict
 	})
 	if err != nil {
@@ -149,7 +177,7 @@ func (v *values) parse(output string) (json.RawMessage, error) {
 		return nil, &protocol.Error{Code: protocol.Substitution, Message: "after substitution the object is no YAML" + atLine(err)}
 	}
 	var object map[string]any
-	if err := json.Unmarshal(content, &object); err != nil || object["kind"] == nil {
+	if err := json.Unmarshal(content, &object); err != nil || object["kind"] == nil || object["apiVersion"] == nil {
 		return nil, &protocol.Error{Code: protocol.Substitution, Message: "after substitution the object is no Kubernetes object"}
 	}
 	if name := v.inKeys(object); name != "" {
@@ -167,8 +195,28 @@ func atLine(err error) string {
 	return ""
 }
 
-func (v *values) missing(name string, index int) {
-	undefined := protocol.Undefined{Object: index, Name: name}
+// noteMissing finds the variables that are undefined and have no default.
+func (v *values) noteMissing(node parse.Node, index int) {
+	switch node := node.(type) {
+	case *parse.ListNode:
+		for _, part := range node.Nodes {
+			v.noteMissing(part, index)
+		}
+	case *parse.FuncNode:
+		for _, argument := range node.Args {
+			v.noteMissing(argument, index)
+		}
+		if _, known := v.set.Variables[node.Param]; !known {
+			v.missing(node, index)
+		}
+	}
+}
+
+func (v *values) missing(node *parse.FuncNode, index int) {
+	if isDefault(node.Name) {
+		return
+	}
+	undefined := protocol.Undefined{Object: index, Name: node.Param}
 	if !slices.Contains(v.undefined, undefined) {
 		v.undefined = append(v.undefined, undefined)
 	}

@@ -3,6 +3,7 @@ package substitute
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"sort"
 	"strings"
@@ -20,6 +21,7 @@ type values struct {
 	symbols   map[int]map[string]bool
 	used      map[string]string
 	checked   bool
+	done      []json.RawMessage
 }
 
 func valuesOf(set protocol.Set) values {
@@ -147,7 +149,7 @@ func (v *values) function(node *parse.FuncNode, index int) (string, error) {
 		args[i] = expanded
 	}
 	if token, ok := v.token(node.Param); ok {
-		v.note(node.Param, token, index)
+		v.note(node, token, index)
 		if node.Name == "" {
 			return token, nil
 		}
@@ -155,7 +157,7 @@ func (v *values) function(node *parse.FuncNode, index int) (string, error) {
 	}
 	value, known := v.set.Variables[node.Param]
 	if !known {
-		v.missing(node.Param, index)
+		v.missing(node, index)
 	}
 	if isDefault(node.Name) || node.Name == "" {
 		return v.defaulted(node, value, known, args)
@@ -223,14 +225,15 @@ func written(node *parse.FuncNode, args []string) string {
 	return "${" + node.Param + node.Name + text + "}"
 }
 
-func (v *values) note(name, token string, index int) {
+func (v *values) note(node *parse.FuncNode, token string, index int) {
+	name := node.Param
 	if v.symbols[index] == nil {
 		v.symbols[index] = map[string]bool{}
 	}
 	v.symbols[index][name] = true
 	v.used[name] = token
 	if _, given := v.set.Symbolic[name]; !given {
-		v.missing(name, index)
+		v.missing(node, index)
 	}
 }
 

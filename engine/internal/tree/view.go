@@ -204,6 +204,12 @@ func (v *View) Original(absolute string) []byte {
 	return nil
 }
 
+// IsLink is true for a path of the tree (as the repository knows it) that is a link.
+func (v *View) IsLink(relative string) bool {
+	e, ok := v.tree.entries[Root+"/"+relative]
+	return ok && e.kind == link
+}
+
 // IsWritten is true for a file that was written over the tree.
 func (v *View) IsWritten(absolute string) bool {
 	_, ok := v.written[absolute]
