@@ -16,7 +16,7 @@ import yaml
 from flux_handover.scalars import plain_value, tagged_value
 
 MAX_DEPTH = 200
-MAX_NODES = 1_000_000
+MAX_NODES = 500_000
 
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _NOTHING: Any = object()

@@ -95,7 +95,7 @@ def _list_indents(sample: _Sample) -> Iterator[bool]:
         for node in walk(root_of(document.source)):
             for key, value in node.pairs:
                 if value.kind is NodeKind.LIST and not value.is_flow and value.elements:
-                    dash = text.dash_of(value.elements[0]).start
+                    dash = text.dashes(value)[0].start
                     yield column_of(text.source, dash) > column_of(text.source, key.start)
 
 

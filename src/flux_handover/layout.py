@@ -10,6 +10,7 @@ from typing import Protocol
 from flux_handover.spans import Node, NodeKind, walk
 
 _PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]*)+")
+_TO_DASH = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|[&!][^\s]*(?=\s))*-")
 _COMMENT = re.compile(r"[ \t]+#[^\r\n]*")
 
 
@@ -121,10 +122,15 @@ class Text:
             start = len(self.source[:start].rstrip("\r\n"))
         return self.put(start, end, "")
 
-    def dash_of(self, element: Node) -> Spanned:
-        """The dash of a list element, as the element's beginning."""
-        dash = self.source.rfind("-", 0, element.start + (element.start == element.end))
-        return _Mark(dash, element.end)
+    def dashes(self, node: Node) -> list[Spanned]:
+        """The dash of each element of a block list, as the element's beginning."""
+        marks: list[Spanned] = []
+        start = node.start
+        for element in node.elements:
+            found = _TO_DASH.match(self.source, start)
+            marks.append(_Mark(found.end() - 1 if found else element.start, element.end))
+            start = element.end
+        return marks
 
 
 def line_start(source: str, index: int) -> int:
@@ -181,5 +187,5 @@ def indents_lists(text: Text, root: Node) -> bool:
     for node in walk(root):
         for key, value in node.pairs:
             if value.kind is NodeKind.LIST and not value.is_flow and value.elements:
-                return column_of(text.source, text.dash_of(value.elements[0]).start) > column_of(text.source, key.start)
+                return column_of(text.source, text.dashes(value)[0].start) > column_of(text.source, key.start)
     return True

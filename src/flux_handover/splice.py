@@ -30,6 +30,7 @@ from flux_handover.spans import Node, NodeKind, root_of
 Path = tuple[str | int, ...]
 
 _BOM = "\ufeff"
+_HEAD = frozenset(("apiVersion", "kind", "metadata"))
 
 
 class UneditableYaml(HandoverError):
@@ -314,6 +315,14 @@ def _position(elements: Sequence[Any], value: Any) -> int:
     return sum(key <= _sort_key(value) for key in keys)
 
 
+def _key_position(keys: Sequence[str], key: str) -> int:
+    """Where a new key goes: among sorted ones in order, else last; the head of a manifest stays first."""
+    head = sum(other in _HEAD for other in keys)
+    rest = keys[head:]
+    is_sorted = len(rest) > 2 and list(rest) == sorted(rest) and set(keys[:head]) <= _HEAD
+    return head + sum(other < key for other in rest) if is_sorted else len(keys)
+
+
 def _sort_key(value: Any) -> str:
     return str(value).removeprefix("./")
 
@@ -339,6 +348,7 @@ def _replaced(text: Text, steps: list[_Step], value: Any) -> str:
         return text.put_block(step.key, node, head, body, emit.STEP)
     lines = emit.block_lines(value, indented_lists=indents_lists(text, steps[0].node))
     if node.kind is not NodeKind.SCALAR and not node.is_flow:
+        start = text.dashes(node)[0].start if node.elements else node.pairs[0][0].start
         return text.put(start, node.end, text.joined(lines, column_of(text.source, start)))
     if step.key is None and len(steps) > 1:
         return text.put(start, node.end, text.joined(lines, column_of(text.source, start)))
@@ -351,9 +361,7 @@ def _with_field(text: Text, steps: list[_Step], key: str, value: Any) -> str:
     if node.is_flow:
         return text.put_in_flow([pair[1] for pair in node.pairs], node, emit.flow_text({key: value})[1:-1])
     keys = [pair[0].text for pair in node.pairs]
-    position = len(keys)
-    if len(keys) > 1 and keys == sorted(keys):
-        position = sum(other < key for other in keys)
+    position = _key_position(keys, key)
     lines = emit.field_lines(key, value, indented_lists=indents_lists(text, steps[0].node))
     return text.put_between(node.pairs, position, lines)
 
@@ -365,7 +373,7 @@ def _with_element(text: Text, node: Node, position: int, value: Any) -> str:
             return text.put(after[0].start, after[0].start, f"{emit.flow_text([value])[1:-1]}, ")
         return text.put_in_flow(before, node, emit.flow_text([value])[1:-1])
     lines = emit.element_lines(value, indented_lists=indents_lists(text, node))
-    marks = [(text.dash_of(element), element) for element in node.elements]
+    marks = list(zip(text.dashes(node), node.elements, strict=True))
     return text.put_between(marks, position, lines)
 
 
@@ -380,7 +388,7 @@ def _without_child(text: Text, parents: list[_Step], child: _Step) -> str:
         start = text.before_block(parent.key, parent.node)
         return text.put(start, parent.node.end, text.spaced(start, empty))
     source = text.source
-    first = siblings[position][0] if parent.node.kind is NodeKind.MAPPING else text.dash_of(child.node)
+    first = siblings[position][0] if parent.node.kind is NodeKind.MAPPING else text.dashes(parent.node)[position]
     start = line_start(source, first.start)
     if source[start : first.start].strip():
         # The first field of a list element shares its line with the dash.
