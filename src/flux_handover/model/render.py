@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from flux_handover.findings import Location
 from flux_handover.model.building import (
@@ -29,12 +30,14 @@ from flux_handover.model.flux import FluxKustomization, Source, is_source, kusto
 from flux_handover.model.origin import Elsewhere, Files, files_of
 from flux_handover.model.rendering import Build, BuildStatus, Cluster, Failure
 from flux_handover.model.roots import Root
+from flux_handover.model.scopes import homeless
 from flux_handover.model.symbols import undecided
 from flux_handover.model.variables import Variables, variables_of
 from flux_handover.objects import Object, ObjectId, mapping
 from flux_handover.tree import Tree
 
 UNKNOWN_CODES = frozenset({"remote-resource", "file-omitted", "symbolic-operation", "symbolic-structure"})
+NO_NAMESPACE = "no-namespace"
 _SELF_PATCHES = 3
 
 
@@ -62,7 +65,7 @@ class _Waiting:
 class _Walk:
     """How far the walk has come."""
 
-    root: Root
+    root: Source
     repository: Repository
     previous: Cluster | None
     done: dict[ObjectId, Build] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class _Walk:
     sources: dict[ObjectId, Source] = field(default_factory=dict)
     artifacts: dict[ObjectId, Files] = field(default_factory=dict)
     objects: dict[ObjectId, Object] = field(default_factory=dict)
+    before: dict[ObjectId, Object] = field(default_factory=dict)
 
 
 def render_cluster(root: Root, repository: Repository, previous: Cluster | None = None) -> Cluster:
@@ -85,8 +89,22 @@ def render_cluster(root: Root, repository: Repository, previous: Cluster | None 
     return cluster
 
 
+def rebuild(
+    specs: Iterable[FluxKustomization], cluster: Cluster, root: Source, repository: Repository
+) -> tuple[Build, ...]:
+    """Other specs built on the files of a cluster that is rendered, with its variables and sources.
+
+    This is what a child renders that reconciles before its parent has changed it.
+    """
+    walk = _Walk(root, repository, None, sources=dict(cluster.sources))
+    walk.objects.update({object.id: object for _, object in cluster.objects()})
+    walk.waiting.extend(_build(walk, [(ks, None) for ks in specs]))
+    return tuple(_finish(walk) if walk.waiting else ())
+
+
 def _render(root: Root, repository: Repository, previous: Cluster | None) -> Cluster:
-    walk = _Walk(root, repository, previous, sources={root.source.id: root.source})
+    walk = _Walk(root.source, repository, previous, sources={root.source.id: root.source})
+    walk.before.update({object.id: object for build in previous or () for object in build.present})
     wave: list[tuple[FluxKustomization, ObjectId | None]] = [(root.ks, None)]
     held: list[tuple[FluxKustomization, ObjectId | None]] = []
     while wave or held or walk.waiting:
@@ -99,11 +117,10 @@ def _render(root: Root, repository: Repository, previous: Cluster | None) -> Clu
         if not finished and not wave and held:
             walk.waiting.extend(_build(walk, held))
             held = []
-    return _cluster(walk)
+    return _cluster(walk, root)
 
 
-def _cluster(walk: _Walk) -> Cluster:
-    root = walk.root
+def _cluster(walk: _Walk, root: Root) -> Cluster:
     own = walk.done[root.ks.id]
     if any(object.id == root.ks.id for object in own.objects):
         walk.done[root.ks.id] = replace(own, parent=root.ks.id)
@@ -135,7 +152,7 @@ def _build(walk: _Walk, ready: Iterable[tuple[FluxKustomization, ObjectId | None
             results = {answer.key: answer for answer in answers}
         for ks, parent in members:
             one = _Waiting(ks, parent, files, results[ks.id.full])
-            _learn(walk, one.result.objects)
+            _learn(walk, one.result.objects if one.result.error is None else _lasting(walk, ks.id))
             yield one
 
 
@@ -143,24 +160,33 @@ def _unbuilt(ks: FluxKustomization, reason: str) -> BuildResult:
     return BuildResult(ks.id.full, (), frozenset(), error=BuildError("source-elsewhere", reason))
 
 
+def _known(walk: _Walk, id: ObjectId) -> Object | None:
+    """An object of this revision, else the one that the cluster has: it is there until it is pruned."""
+    return walk.objects.get(id) or walk.before.get(id)
+
+
+def _source(walk: _Walk, id: ObjectId) -> Source | None:
+    return walk.sources.get(id) or (walk.previous.sources.get(id) if walk.previous else None)
+
+
 def _artifact(walk: _Walk, id: ObjectId) -> Files:
     if id not in walk.artifacts:
-        source = walk.sources.get(id)
+        source = _source(walk, id)
         missing = Elsewhere(f"{id} is rendered by no Kustomization")
-        walk.artifacts[id] = files_of(source, walk.root.source, walk.repository.tree) if source else missing
+        walk.artifacts[id] = files_of(source, walk.root, walk.repository.tree) if source else missing
     return walk.artifacts[id]
 
 
 def _learn(walk: _Walk, objects: Iterable[Object]) -> None:
     for object in objects:
         walk.objects.setdefault(object.id, object)
-        if is_source(object) and object.id != walk.root.source.id:
+        if is_source(object) and object.id != walk.root.id:
             walk.sources.setdefault(object.id, source_of(object))
 
 
 def _finish(walk: _Walk) -> list[Build]:
     """Substitute whatever has its variables; if nothing has, nothing will bring them."""
-    variables = [(one, variables_of(one.ks, walk.objects.get)) for one in walk.waiting]
+    variables = [(one, variables_of(one.ks, partial(_known, walk))) for one in walk.waiting]
     complete = [(one, found) for one, found in variables if not found.missing]
     ready = complete or variables
     chosen = {one.ks.id for one, _ in ready}
@@ -191,6 +217,7 @@ def _finished(walk: _Walk, one: _Waiting, found: Variables, answer: Substitution
     objects = answer.objects if answer else one.result.objects
     symbols = answer.symbols if answer else {}
     failure = _failure(error) or (undecided(one.ks, objects, symbols, answer.tokens) if answer else None)
+    failure = failure or _refused(objects)
     status = BuildStatus.OK if failure is None else _status(failure)
     return Build(
         ks=one.ks,
@@ -205,7 +232,19 @@ def _finished(walk: _Walk, one: _Waiting, found: Variables, answer: Substitution
         undefined=frozenset(name for _, name in answer.undefined) if answer else frozenset(),
         symbols=symbols or None,
         damaged=one.result.damaged,
+        lasting=() if status is BuildStatus.OK else _lasting(walk, one.ks.id),
     )
+
+
+def _refused(objects: Iterable[Object]) -> Failure | None:
+    """What the API server refuses in the dry-run, so that the apply fails as a whole."""
+    object = homeless(objects)
+    return Failure(NO_NAMESPACE, f"{object.id} has no namespace, and nothing supplies one") if object else None
+
+
+def _lasting(walk: _Walk, id: ObjectId) -> tuple[Object, ...]:
+    before = walk.previous.builds.get(id) if walk.previous else None
+    return before.present if before else ()
 
 
 def _parent_reads(walk: _Walk, one: _Waiting) -> frozenset[str]:

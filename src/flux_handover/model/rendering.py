@@ -35,7 +35,8 @@ class Build:
     `parent` renders this Kustomization (a root that applies itself is its own parent, a root
     applied by bootstrap has none). `raw` is before substitution, `objects` after. `reads` are
     the files it read. `inputs` digests everything the result depends on: equal inputs, equal
-    result, also for a build that cannot be done. `symbols` names, per object, the variables
+    result, also for a build that cannot be done. `lasting` are the objects that the cluster keeps where
+    this revision gives none: those of the last revision that did. `symbols` names, per object, the variables
     whose value is not known and that appear in it. `damaged` are encrypted files that are YAML only
     without their stanza.
     """
@@ -52,11 +53,17 @@ class Build:
     undefined: frozenset[str] = frozenset()
     symbols: Mapping[ObjectId, frozenset[str]] | None = None
     damaged: tuple[str, ...] = ()
+    lasting: tuple[Object, ...] = ()
 
     @property
     def id(self) -> ObjectId:
         """The Kustomization's identity."""
         return self.ks.id
+
+    @property
+    def present(self) -> tuple[Object, ...]:
+        """What the cluster has of it: the objects of this revision, else those it kept."""
+        return self.objects or self.lasting
 
     @property
     def ids(self) -> frozenset[ObjectId]:
@@ -90,8 +97,8 @@ class Cluster:
                 yield build, object
 
     def find(self, id: ObjectId) -> Object | None:
-        """A rendered or bootstrap object, or None."""
-        found = (object for _, object in self.objects() if object.id == id)
+        """An object that a Kustomization or bootstrap brought to the cluster, or None."""
+        found = (object for build in self for object in build.present if object.id == id)
         return next(found, None) or next((o for o in self.bootstrap if o.id == id), None)
 
     def owners(self) -> Mapping[ObjectId, tuple[ObjectId, ...]]:

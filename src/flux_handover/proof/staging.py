@@ -1,0 +1,267 @@
+"""Revisions of a cluster, staged for the judge: the world at the first, and what every owner renders at each.
+
+The first revision is taken as reconciled: every object it renders is live and labelled with its owner, and
+whatever Kustomizations need that nothing in Git renders (deploy keys, variables) exists. Each of these is an
+assumption that a gate of `preflight` confirms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from flux_handover.model.flux import Source
+from flux_handover.model.origin import is_same_repository
+from flux_handover.model.render import NO_NAMESPACE
+from flux_handover.model.rendering import Build, BuildStatus, Cluster
+from flux_handover.objects import Object, ObjectId, mapping
+from flux_handover.proof.facets import Facets, kustomization_spec, origin_of, source_spec
+from flux_handover.proof.gates import Gates
+from flux_handover.proof.reconcile_cluster import Push
+from flux_handover.proof.scope import needed
+from flux_handover.proof.table import Table
+from flux_handover.proof.world import (
+    Actor,
+    Apply,
+    ApplyFailed,
+    BuildFailed,
+    Built,
+    Controller,
+    ControllerSpec,
+    Environment,
+    FluxInstanceSpec,
+    HelmReleaseSpec,
+    Live,
+    Manifest,
+    Mark,
+    Record,
+    Rendered,
+    RenderTable,
+    Unknown,
+    World,
+)
+from flux_handover.proof.world import Build as Outcome
+
+FIXED = "as declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One revision of a cluster.
+
+    `stale` are builds of specs that the cluster had before, on the files of this revision: what a child
+    renders that reconciles before its parent. `charts` are the objects of releases that
+    are known, `instances` those of FluxInstances.
+    """
+
+    revision: str
+    cluster: Cluster
+    stale: tuple[Build, ...] = ()
+    charts: Mapping[ObjectId, tuple[Object, ...]] = field(default_factory=dict)
+    instances: Mapping[ObjectId, tuple[Object, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A series ready to be judged: `pushes` lead from each stage to the next.
+
+    `opaque` are Kustomizations whose content is not known and did not change: nothing happens to
+    it, but if they are deleted, what goes along is unknown.
+    """
+
+    world: World
+    environment: Environment
+    pushes: tuple[Push, ...]
+    opaque: frozenset[ObjectId]
+
+
+def staged(stages: Sequence[Stage], gates: Gates) -> Staged:
+    """The world and environment of a series of at least one stage."""
+    facets = Facets(_definitions(stages), gates)
+    opaque = _opaque(stages)
+    builds: dict[Rendered, Outcome] = {}
+    for stage in stages:
+        builds.update(_rendered(stage, facets, opaque))
+    environment = Environment(gates, RenderTable(builds), _controllers(stages, facets))
+    pushes = tuple(Push(tuple(sorted(_heads(stage).items()))) for stage in stages[1:])
+    return Staged(_world(stages[0], facets, opaque), environment, pushes, opaque)
+
+
+def _definitions(stages: Iterable[Stage]) -> Mapping[tuple[str, str], ObjectId]:
+    """The CRD of each kind that some stage renders."""
+    found: dict[tuple[str, str], ObjectId] = {}
+    for stage in stages:
+        for object in _all_objects(stage):
+            if object.id.kind == "CustomResourceDefinition":
+                names = mapping(object.spec.get("names"))
+                found[str(object.spec.get("group")), str(names.get("kind"))] = object.id
+    return found
+
+
+def _all_objects(stage: Stage) -> Iterator[Object]:
+    yield from (object for build in stage.cluster for object in build.present)
+    for group in (*stage.charts.values(), *stage.instances.values()):
+        yield from group
+
+
+def _opaque(stages: Sequence[Stage]) -> frozenset[ObjectId]:
+    """Kustomizations that do not build in any stage, each time with the same inputs (rules.md R8)."""
+    inputs: dict[ObjectId, set[str]] = {}
+    for stage in stages:
+        for build in stage.cluster:
+            built = build.status is BuildStatus.OK or bool(build.lasting)
+            inputs.setdefault(build.id, set()).add("built" if built else build.inputs)
+    return frozenset(id for id, found in inputs.items() if len(found) == 1 and "built" not in found)
+
+
+def _rendered(stage: Stage, facets: Facets, opaque: frozenset[ObjectId]) -> Iterator[tuple[Rendered, Outcome]]:
+    own = _own_sources(stage.cluster)
+    for build in (*stage.stale, *stage.cluster):
+        revision = stage.revision if build.ks.source in own else FIXED
+        outcome = Built(()) if build.id in opaque else _outcome(build, facets)
+        yield (build.id, kustomization_spec(build.ks), revision), outcome
+    for object in _all_objects(stage):
+        content = stage.charts.get(object.id, stage.instances.get(object.id))
+        spec = facets.spec(object)
+        if content is not None and isinstance(spec, HelmReleaseSpec | FluxInstanceSpec):
+            yield (object.id, spec, ""), Built(tuple(facets.desired(o) for o in content))
+
+
+def _outcome(build: Build, facets: Facets) -> Outcome:
+    reason = build.failure.message if build.failure else ""
+    match build.status:
+        case BuildStatus.OK:
+            return Built(tuple(facets.desired(object) for object in build.objects))
+        case BuildStatus.FAILED if build.failure and build.failure.code == NO_NAMESPACE:
+            return ApplyFailed(tuple(facets.desired(object) for object in build.raw), Apply.REST, reason)
+        case BuildStatus.FAILED:
+            return BuildFailed(reason)
+        case BuildStatus.UNKNOWN:
+            return Unknown(f"{build.id} cannot be built here: {reason}")
+
+
+def _own_sources(cluster: Cluster) -> frozenset[ObjectId]:
+    root = root_source(cluster)
+    return frozenset(source.id for source in cluster.sources.values() if is_same_repository(source, root))
+
+
+def root_source(cluster: Cluster) -> Source:
+    """The source that stands for the repository itself."""
+    return cluster.sources[cluster.builds[cluster.root].ks.source]
+
+
+def _heads(stage: Stage) -> dict[str, str]:
+    own = _own_sources(stage.cluster)
+    sources = stage.cluster.sources.values()
+    return {origin_of(source): stage.revision if source.id in own else FIXED for source in sources}
+
+
+def _world(stage: Stage, facets: Facets, opaque: frozenset[ObjectId]) -> World:
+    heads = _heads(stage)
+    live = {**_phantoms(stage), **dict(_live(stage, facets))}
+    artifacts = {id: heads[origin_of(source)] for id, source in stage.cluster.sources.items()}
+    missing = {build.ks.source: FIXED for build in stage.cluster if build.ks.source not in artifacts}
+    return World(
+        live=Table(live),
+        records=Table(dict(_records(stage, facets, live))),
+        artifacts=Table({**artifacts, **missing}),
+        heads=Table(heads),
+        releases=Table(dict(_releases(stage, live))),
+        crashes=1,
+    )
+
+
+def _live(stage: Stage, facets: Facets) -> Iterator[tuple[ObjectId, Live]]:
+    for source in stage.cluster.sources.values():
+        yield source.id, Live(spec=source_spec(source))
+    for object in stage.cluster.bootstrap:
+        yield object.id, _applied(object, facets, None)
+    for build in stage.cluster:
+        for object in build.present:
+            yield object.id, _applied(object, facets, build.id)
+    for content in stage.charts.values():
+        yield from ((object.id, _applied(object, facets, None)) for object in content)
+    for instance, content in stage.instances.items():
+        for object in content:
+            yield object.id, replace(_applied(object, facets, None), operator=instance)
+
+
+def _applied(object: Object, facets: Facets, owner: ObjectId | None) -> Live:
+    desired = facets.desired(object)
+    live = Live(owner, digest=desired.digest, spec=desired.spec, definition=desired.definition)
+    return replace(live, marks=desired.marks) if owner else replace(live, pinned=desired.marks)
+
+
+def _phantoms(stage: Stage) -> dict[ObjectId, Live]:
+    """What Kustomizations need and nothing in Git renders: it must be there, or they would not be ready."""
+    empty = World()
+    wanted = (needed(empty, kustomization_spec(build.ks)) for build in stage.cluster)
+    keys = {source.secret for source in stage.cluster.sources.values() if source.secret}
+    optional = {v.id for build in stage.cluster for v in build.ks.substitute_from if v.optional}
+    return {id: Live() for id in keys.union(*wanted) - optional}
+
+
+def _records(stage: Stage, facets: Facets, live: Mapping[ObjectId, Live]) -> Iterator[tuple[ObjectId, Record]]:
+    own = _own_sources(stage.cluster)
+    for build in stage.cluster:
+        objects = build.present
+        revision = stage.revision if build.ks.source in own else FIXED
+        spec = kustomization_spec(build.ks)
+        ready = build.status is not BuildStatus.FAILED
+        reason = "" if ready or build.failure is None else build.failure.message
+        yield build.id, Record(frozenset(o.id for o in objects), revision, spec, ready, reason)
+    for id, one in live.items():
+        if isinstance(one.spec, HelmReleaseSpec):
+            yield id, Record(spec=one.spec)
+        elif isinstance(one.spec, FluxInstanceSpec):
+            content = frozenset(object.id for object in stage.instances.get(id, ()))
+            yield id, Record(content, ".".join(map(str, one.spec.version)), one.spec)
+
+
+def _releases(stage: Stage, live: Mapping[ObjectId, Live]) -> Iterator[tuple[tuple[str, str], Manifest]]:
+    for id, one in live.items():
+        if isinstance(one.spec, HelmReleaseSpec):
+            release, content = one.spec.release, stage.charts.get(id)
+            key = (release.storage, release.name)
+            kept = frozenset(o.id for o in content or () if _is_kept(live, o.id))
+            ids = frozenset(object.id for object in content or ())
+            yield key, Manifest(ids, kept, known=content is not None)
+
+
+def _is_kept(live: Mapping[ObjectId, Live], id: ObjectId) -> bool:
+    """Whether Helm keeps the object: its stored manifest says so, as the object it applied does."""
+    return id in live and Mark.HELM_KEEP in live[id].opt_outs
+
+
+def _controllers(stages: Sequence[Stage], facets: Facets) -> Mapping[Actor, Controller]:
+    """Where each actor runs, by the images of the rendered Deployments; the last stage that has one counts."""
+    found: dict[Actor, Controller] = {}
+    for stage in stages:
+        objects = tuple(_all_objects(stage))
+        for object in objects:
+            spec = facets.spec(object)
+            if isinstance(spec, ControllerSpec):
+                found[spec.actor] = Controller(object.id, frozenset(_needs(object, objects)))
+    return found
+
+
+def _needs(deployment: Object, objects: Iterable[Object]) -> Iterator[ObjectId]:
+    pod = mapping(mapping(deployment.spec.get("template")).get("spec"))
+    account = (deployment.id.namespace, str(pod.get("serviceAccountName") or "default"))
+    for object in objects:
+        match object.id.kind:
+            case "ServiceAccount":
+                is_needed = (object.id.namespace, object.id.name) == account
+            case "Namespace":
+                is_needed = object.id.name == account[0]
+            case "ClusterRoleBinding":
+                is_needed = account in _subjects(object)
+            case _:
+                is_needed = False
+        if is_needed:
+            yield object.id
+
+
+def _subjects(binding: Object) -> set[tuple[str, str]]:
+    entries = binding.data.get("subjects") or ()
+    return {(str(mapping(e).get("namespace") or ""), str(mapping(e).get("name") or "")) for e in entries}
