@@ -99,34 +99,25 @@ def scalar_parts(value: Any) -> tuple[str, list[str]]:
     """What stands after the colon, and the lines of a literal block at column 0."""
     if isinstance(value, str) and "\n" in value and (block := _literal(value)):
         return block
-    return flow_text(value), []
+    return flow_text(value, in_flow=False), []
 
 
-def flow_text(value: Any) -> str:
-    """A value on one line, inside braces or brackets where it is a collection."""
+def flow_text(value: Any, style: str = "", *, in_flow: bool = True) -> str:
+    """A value on one line, inside braces or brackets where it is a collection; a text keeps quotes of `style`."""
     if isinstance(value, Mapping):
-        return (
-            "{"
-            + ", ".join(f"{scalar_text(key, in_flow=True)}: {_flow_child(child)}" for key, child in value.items())
-            + "}"
-        )
+        members = (f"{scalar_text(key, in_flow=True)}: {flow_text(child)}" for key, child in value.items())
+        return "{" + ", ".join(members) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_flow_child(child) for child in value) + "]"
-    return scalar_text(value)
+        return "[" + ", ".join(flow_text(child) for child in value) + "]"
+    quote = style if style in ("'", '"') and isinstance(value, str) else ""
+    return scalar_text(value, quote, in_flow=in_flow)
 
 
 def scalar_text(value: Any, quote: str = "", *, in_flow: bool = False) -> str:
     """A scalar on one line; a string gets `quote` if it can, else quotes only where it needs them."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return _float_text(value)
-    text = str(value)
+    if not isinstance(value, str):
+        return _constant_text(value)
+    text = value
     if not quote and _is_plain(text, in_flow=in_flow):
         return text
     if text.isprintable() and (quote == "'" or (not quote and ('"' in text or "\\" in text))):
@@ -134,8 +125,16 @@ def scalar_text(value: Any, quote: str = "", *, in_flow: bool = False) -> str:
     return '"' + "".join(map(_escaped, text)) + '"'
 
 
-def _flow_child(value: Any) -> str:
-    return flow_text(value) if isinstance(value, (Mapping, list, tuple)) else scalar_text(value, in_flow=True)
+def _constant_text(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return _float_text(value)
+        case _:
+            return str(value)
 
 
 def _is_plain(text: str, *, in_flow: bool) -> bool:
@@ -150,14 +149,14 @@ def _literal(text: str) -> tuple[str, list[str]] | None:
     """The header and lines of a literal block, or None where only quotes can hold the text."""
     body = text.rstrip("\n")
     lines = body.split("\n")
-    if not body.strip() or lines[0] != lines[0].lstrip() or not lines[0]:
-        return None
-    if not all(line.replace("\t", "").isprintable() for line in lines):
-        return None
-    if any(line and not line.strip() for line in lines):
+    if not body or lines[0].lstrip() != lines[0] or not all(map(_fits_block, lines)) or not lines[0]:
         return None
     ending = len(text) - len(body)
     return "|" + ("-" if ending == 0 else "" if ending == 1 else "+"), lines + [""] * (ending - 1)
+
+
+def _fits_block(line: str) -> bool:
+    return not line or (bool(line.strip()) and line.replace("\t", "").isprintable())
 
 
 def _float_text(value: float) -> str:

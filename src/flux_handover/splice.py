@@ -8,29 +8,19 @@ person has to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flux_handover import emit
 from flux_handover.content import Refused, content_of
 from flux_handover.documents import split_documents, value_at
 from flux_handover.errors import HandoverError
-from flux_handover.layout import (
-    Text,
-    column_of,
-    commented_start,
-    indents_lists,
-    line_end,
-    line_start,
-    next_line,
-)
+from flux_handover.fields import Step, position, replaced, with_element, with_field, without_child
+from flux_handover.layout import Text, next_line
 from flux_handover.spans import Node, NodeKind, root_of
 
 Path = tuple[str | int, ...]
 
 _BOM = "\ufeff"
-_HEAD = frozenset(("apiVersion", "kind", "metadata"))
 
 
 class UneditableYaml(HandoverError):
@@ -50,14 +40,6 @@ class _Place:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A node on the way to a field, with the key it stands under."""
-
-    key: Node | None
-    node: Node
-
-
 def set_field(content: bytes, document: int, path: Path, value: Any) -> bytes:
     """The file with a field replaced, or added where the mapping's other keys suggest."""
     place = _open(content, document)
@@ -70,14 +52,14 @@ def set_field(content: bytes, document: int, path: Path, value: Any) -> bytes:
         return _merged(content, document, path, existing, value)
     text = Text(place.source)
     if not missing:
-        replaced = _replaced(text, steps, value)
+        edited = replaced(text, steps, value)
     elif isinstance(value_at(place.value, path[: len(steps) - 1]), dict) and steps[-1].node.kind is NodeKind.MAPPING:
-        replaced = _with_field(text, steps, str(missing[0]), _nested(missing[1:], value))
+        edited = with_field(text, steps, str(missing[0]), _nested(missing[1:], value))
     elif value_at(place.value, path[: len(steps) - 1]) is None:
-        replaced = _replaced(text, steps, _nested(missing, value))
+        edited = replaced(text, steps, _nested(missing, value))
     else:
         raise _refused(path, "the path leads through something that is not a mapping", place, steps[-1].node)
-    return _checked(place, replaced, _with_value(place.value, path, value), path)
+    return _checked(place, edited, _with_value(place.value, path, value), path)
 
 
 def remove_field(content: bytes, document: int, path: Path) -> bytes:
@@ -86,8 +68,8 @@ def remove_field(content: bytes, document: int, path: Path) -> bytes:
     steps = _steps(place, path)
     if len(steps) <= len(path) or not path:
         raise _refused(path, "there is no such field", place, steps[-1].node)
-    replaced = _without_child(Text(place.source), steps[:-1], steps[-1])
-    return _checked(place, replaced, _without_value(place.value, path), path)
+    edited = without_child(Text(place.source), steps[:-1], steps[-1])
+    return _checked(place, edited, _without_value(place.value, path), path)
 
 
 def insert_item(content: bytes, document: int, path: Path, value: Any) -> bytes:
@@ -98,11 +80,11 @@ def insert_item(content: bytes, document: int, path: Path, value: Any) -> bytes:
         return set_field(content, document, path, [value])
     if not isinstance(elements, list):
         raise _refused(path, "it is not a list", place, place.root)
-    position = _position(elements, value)
+    index = position(elements, value)
     steps = _steps(place, path)
-    replaced = _with_element(Text(place.source), steps[-1].node, position, value)
-    expected = _with_value(place.value, path, [*elements[:position], value, *elements[position:]])
-    return _checked(place, replaced, expected, path)
+    edited = with_element(Text(place.source), steps[-1].node, index, value)
+    expected = _with_value(place.value, path, [*elements[:index], value, *elements[index:]])
+    return _checked(place, edited, expected, path)
 
 
 def insert_resource(content: bytes, document: int, path: Path, name: str) -> bytes:
@@ -242,15 +224,15 @@ def _refused(path: Path, reason: str, place: _Place, node: Node) -> UneditableYa
     return UneditableYaml(f"{field} cannot be edited: {reason}", where=f"line {line}", hint="make this change by hand")
 
 
-def _steps(place: _Place, path: Path) -> list[_Step]:
+def _steps(place: _Place, path: Path) -> list[Step]:
     """The nodes along a path as far as they are written; raises where one is an alias or merged."""
-    steps = [_Step(None, place.root)]
+    steps = [Step(None, place.root)]
     for part in path:
         node = steps[-1].node
         if node.kind is NodeKind.LIST and isinstance(part, int) and 0 <= part < len(node.elements):
-            steps.append(_Step(None, node.elements[part]))
+            steps.append(Step(None, node.elements[part]))
         elif node.kind is NodeKind.MAPPING and (pair := node.pair(str(part))):
-            steps.append(_Step(*pair))
+            steps.append(Step(*pair))
         elif node.kind is NodeKind.MAPPING and _has(value_at(place.value, path[: len(steps) - 1]), (part,)):
             raise _refused(path, "its value comes from a merge (<<)", place, node)
         else:
@@ -306,94 +288,3 @@ def _merged(content: bytes, document: int, path: Path, old: dict[str, Any], new:
 
 def _starts_with_mark(text: str) -> bool:
     return text.removeprefix(_BOM).startswith("---")
-
-
-def _position(elements: Sequence[Any], value: Any) -> int:
-    keys = [_sort_key(element) for element in elements]
-    if not all(isinstance(element, str) for element in (*elements, value)) or keys != sorted(keys) or len(keys) < 2:
-        return len(elements)
-    return sum(key <= _sort_key(value) for key in keys)
-
-
-def _key_position(keys: Sequence[str], key: str) -> int:
-    """Where a new key goes: among sorted ones in order, else last; the head of a manifest stays first."""
-    head = sum(other in _HEAD for other in keys)
-    rest = keys[head:]
-    is_sorted = len(rest) > 2 and list(rest) == sorted(rest) and set(keys[:head]) <= _HEAD
-    return head + sum(other < key for other in rest) if is_sorted else len(keys)
-
-
-def _sort_key(value: Any) -> str:
-    return str(value).removeprefix("./")
-
-
-def _replaced(text: Text, steps: list[_Step], value: Any) -> str:
-    step = steps[-1]
-    node = step.node
-    start = text.after_properties(node)
-    if any(parent.node.is_flow for parent in steps[:-1]):
-        shown = (
-            emit.flow_text(value)
-            if isinstance(value, (dict, list))
-            else emit.scalar_text(value, node.style, in_flow=True)
-        )
-        return text.put(start, node.end, text.spaced(start, shown))
-    if not emit.is_filled(value):
-        head, body = emit.scalar_parts(value)
-        if not body:
-            quote = node.style if node.style in ("'", '"') and isinstance(value, str) else ""
-            if node.kind is not NodeKind.SCALAR and not node.is_flow:
-                start = text.before_block(step.key, node)
-            return text.put(start, node.end, text.spaced(start, emit.scalar_text(value, quote) if quote else head))
-        return text.put_block(step.key, node, head, body, emit.STEP)
-    lines = emit.block_lines(value, indented_lists=indents_lists(text, steps[0].node))
-    if node.kind is not NodeKind.SCALAR and not node.is_flow:
-        start = text.dashes(node)[0].start if node.elements else node.pairs[0][0].start
-        return text.put(start, node.end, text.joined(lines, column_of(text.source, start)))
-    if step.key is None and len(steps) > 1:
-        return text.put(start, node.end, text.joined(lines, column_of(text.source, start)))
-    flat = not isinstance(value, dict) and not indents_lists(text, steps[0].node)
-    return text.put_block(step.key, node, "", lines, 0 if flat else emit.STEP)
-
-
-def _with_field(text: Text, steps: list[_Step], key: str, value: Any) -> str:
-    node = steps[-1].node
-    if node.is_flow:
-        return text.put_in_flow([pair[1] for pair in node.pairs], node, emit.flow_text({key: value})[1:-1])
-    keys = [pair[0].text for pair in node.pairs]
-    position = _key_position(keys, key)
-    lines = emit.field_lines(key, value, indented_lists=indents_lists(text, steps[0].node))
-    return text.put_between(node.pairs, position, lines)
-
-
-def _with_element(text: Text, node: Node, position: int, value: Any) -> str:
-    if node.is_flow:
-        before, after = node.elements[:position], node.elements[position:]
-        if not before:
-            return text.put(after[0].start, after[0].start, f"{emit.flow_text([value])[1:-1]}, ")
-        return text.put_in_flow(before, node, emit.flow_text([value])[1:-1])
-    lines = emit.element_lines(value, indented_lists=indents_lists(text, node))
-    marks = list(zip(text.dashes(node), node.elements, strict=True))
-    return text.put_between(marks, position, lines)
-
-
-def _without_child(text: Text, parents: list[_Step], child: _Step) -> str:
-    parent = parents[-1]
-    siblings = list(parent.node.pairs) or [(element, element) for element in parent.node.elements]
-    position = next(n for n, pair in enumerate(siblings) if pair[1] is child.node)
-    if parent.node.is_flow:
-        return text.drop_from_flow(siblings, position)
-    if len(siblings) == 1:
-        empty = "{}" if parent.node.kind is NodeKind.MAPPING else "[]"
-        start = text.before_block(parent.key, parent.node)
-        return text.put(start, parent.node.end, text.spaced(start, empty))
-    source = text.source
-    first = siblings[position][0] if parent.node.kind is NodeKind.MAPPING else text.dashes(parent.node)[position]
-    start = line_start(source, first.start)
-    if source[start : first.start].strip():
-        # The first field of a list element shares its line with the dash.
-        following = siblings[position + 1][0].start if position + 1 < len(siblings) else child.node.end
-        return text.put(first.start, following, "")
-    end = next_line(source, line_end(source, child.node.end))
-    start = commented_start(source, start, end)
-    return text.drop_lines(start, end)
