@@ -13,9 +13,9 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import takewhile
-from typing import assert_never
+from itertools import groupby
 
+from flux_handover.act.describing import describe
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.adapters.git import Repository
 from flux_handover.adapters.git_commit import write_commit
@@ -119,34 +119,18 @@ def plan_digest(plan: Plan) -> str:
     return hashlib.sha256(json.dumps(end, sort_keys=True, default=dict).encode()).hexdigest()[:16]
 
 
+def gates_before(plan: Plan, phase: Phase) -> tuple[Gate, ...]:
+    """What must be seen before a phase is pushed; before the first commit also all of `preflight`."""
+    first = next((one for one in plan.phases if one.name is not PhaseName.PREFLIGHT), None)
+    preflight = (one for one in plan.phases if one.name is PhaseName.PREFLIGHT and phase is first)
+    return (*(gate for one in preflight for gate in one.gates), *phase.gates)
+
+
 def message(plan: Plan, phase: Phase) -> str:
-    """Subject, the gate to be seen first, what is done and why, the way back, and the trailers."""
+    """The phase's title as subject, the gate to be seen first, what is done and why, the way back, and the trailers."""
     trailers = f"{PHASE_TRAILER}: {phase.name.value}\n{PLAN_TRAILER}: {plan_digest(plan)}"
-    parts = (subject(phase.name), *_gates(phase.gates), *_what(phase), *_way_back(phase.way_back), trailers)
+    parts = (phase.title, *_gates(gates_before(plan, phase)), *_what(phase), *_way_back(phase.way_back), trailers)
     return "\n\n".join(parts) + "\n"
-
-
-def subject(name: PhaseName) -> str:
-    """The first line, at most 50 characters."""
-    match name:
-        case PhaseName.PREFLIGHT:
-            raise ValueError("preflight makes no commit")
-        case PhaseName.PROTECT:
-            return "Protect Flux from its own pruning"
-        case PhaseName.OPERATOR:
-            return "Install the Flux Operator"
-        case PhaseName.INSTANCE:
-            return "Let a FluxInstance adopt Flux"
-        case PhaseName.BOOTSTRAP:
-            return "Bootstrap Flux with the Flux Operator"
-        case PhaseName.RETIRE:
-            return "Retire the old installation of Flux"
-        case PhaseName.REFERENCES:
-            return "Follow Flux to its new place"
-        case PhaseName.UPGRADE:
-            return "Upgrade Flux"
-        case _:
-            assert_never(name)
 
 
 def _gates(gates: Sequence[Gate]) -> Iterator[str]:
@@ -162,12 +146,17 @@ def _gate(gate: Gate) -> Iterator[str]:
 
 
 def _what(phase: Phase) -> Iterator[str]:
-    if phase.title:
-        yield _wrapped(_sentence(phase.title))
-    reasons = dict.fromkeys(why for why in (getattr(one, "why", "") for one in phase.operations) if why)
-    if reasons:
-        yield "\n".join(_point(_sentence(why)) for why in reasons)
+    """What is done, below the reason for it."""
+    for why, words in groupby(map(describe, phase.operations), key=lambda words: words.why):
+        points = (_point(f"{one.subject}: {one.effect}") for one in words)
+        yield "\n".join((_wrapped(_sentence(why)), *points) if why else points)
     yield _wrapped(deletions(phase.removes))
+
+
+def _sentence(why: str) -> str:
+    """The reason as the head of a list; a first word that is more than a word is a name, and stays as it is."""
+    first = why.split(maxsplit=1)[0]
+    return f"{why[0].upper() if first.isalpha() else why[0]}{why[1:]}:"
 
 
 def deletions(removes: frozenset[ObjectId]) -> str:
@@ -186,13 +175,6 @@ def _step(number: int, step: LiveStep) -> Iterator[str]:
     yield _point(step.text, f"{number}. ")
     yield from (f"    {line}" for line in step.command.splitlines())
     yield from (f"    # {line}" for line in step.expect.splitlines())
-
-
-def _sentence(text: str) -> str:
-    """The text as it would stand alone; a first word that holds more than letters is a name, and stays."""
-    first = "".join(takewhile(lambda char: not char.isspace(), text))
-    start = text[:1].upper() if first.isalpha() else text[:1]
-    return start + text[1:] + ("" if text.endswith((".", ":", "?")) else ".")
 
 
 def _wrapped(text: str) -> str:

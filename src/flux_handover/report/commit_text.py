@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
 
-from flux_handover.act.commit import Committed, deletions
+from flux_handover.act.commit import Committed, deletions, gates_before
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.objects import names
 from flux_handover.plan.phases import Phase
@@ -33,7 +33,7 @@ def _page(commits: Sequence[Committed], remote: str) -> Iterator[RenderableType]
     for one in commits:
         draft = one.draft
         yield heading(f"{draft.branch}  {one.sha[:12]}")
-        yield indented(text(deletions(draft.phase.removes)), *gates(draft.phase.gates))
+        yield indented(text(deletions(draft.phase.removes)), *gates(gates_before(draft.plan, draft.phase)))
         yield indented(quiet("then"), indented(command(push_command(draft.branch, remote)), _merge(draft.phase)))
         yield indented(*way_back(draft.phase.way_back))
         yield text("")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+_HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~@&:-])")
 _TICKS = re.compile(r"`+")
 
@@ -26,8 +26,9 @@ def one_line(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """The text as literal Markdown on one line."""
-    return _MARKDOWN.sub(r"\\\1", one_line(text)).replace("://", "&#58;//")
+    """The text as literal Markdown on one line; a name after an @ is told nothing, a web address is no link."""
+    literal = _MARKDOWN.sub(r"\\\1", one_line(text))
+    return literal.replace("@", "@\u200b").replace("www.", "www\\.")
 
 
 def code(text: str) -> str:

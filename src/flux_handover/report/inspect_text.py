@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -22,6 +23,7 @@ from flux_handover.report.page import (
     indented,
     quiet,
     rendered,
+    shortened,
     state,
     text,
 )
@@ -36,21 +38,20 @@ def _page(snapshot: Snapshot, screen: Screen) -> Iterator[RenderableType]:
     for cluster in snapshot.clusters:
         installation = snapshot.installations.get(cluster.name)
         if installation:
-            yield from _installation(installation, cluster)
+            yield from _installation(installation, cluster, screen)
         yield from _kustomizations(cluster, screen)
     yield from _candidates(snapshot)
     yield from findings_page(snapshot.findings)
     yield text("next: ").append_text(command("flux-handover plan"))
 
 
-def _installation(installation: Installation, cluster: Cluster) -> Iterator[RenderableType]:
+def _installation(installation: Installation, cluster: Cluster, screen: Screen) -> Iterator[RenderableType]:
     yield heading(f"Flux {installation.version or 'of unknown version'} in {cluster.name or '.'}")
     yield indented(columns(_facts(installation, cluster)))
     yield text("")
     if installation.settings:
         yield heading(f"{counted(len(installation.settings), 'setting')} to carry over")
-        yield indented(columns(_settings(installation.settings)))
-        yield text("")
+        yield from _settings(installation.settings, screen)
 
 
 def _facts(installation: Installation, cluster: Cluster) -> Iterator[tuple[Text, Text]]:
@@ -67,19 +68,37 @@ def _facts(installation: Installation, cluster: Cluster) -> Iterator[tuple[Text,
         yield quiet("note"), text(note)
 
 
-def _settings(settings: Iterable[Setting]) -> Iterator[tuple[Text, ...]]:
-    """One row for equal values of several targets, in the order of the files."""
-    rows: dict[tuple[object, ...], list[str]] = {}
-    for one in sorted(settings, key=lambda setting: (setting.where, setting.kind.value, setting.key)):
-        rows.setdefault((one.where, one.kind.value, one.key, one.value), []).append(one.target.name)
-    for (where, kind, key, value), targets in rows.items():
-        yield (
-            quiet(str(kind)),
-            text(str(key), "bold"),
-            text(str(value)),
-            text(", ".join(sorted(targets))),
-            quiet(str(where)),
-        )
+def _settings(settings: Iterable[Setting], screen: Screen) -> Iterator[RenderableType]:
+    """A table for each file, in the order of its lines; equal values of several targets share a row."""
+    for file, of_file in groupby(sorted(settings, key=_place), key=lambda setting: setting.where.file):
+        yield indented(quiet(file))
+        rows = groupby(of_file, key=lambda setting: (setting.where.line, setting.kind, setting.key, setting.value))
+        yield indented(columns(_setting(list(row), screen) for _, row in rows), by=4)
+        yield text("")
+
+
+def _place(setting: Setting) -> tuple[object, ...]:
+    return (setting.where, setting.kind.value, setting.key, setting.value, setting.target)
+
+
+def _setting(same: list[Setting], screen: Screen) -> tuple[Text, ...]:
+    one = same[0]
+    value = one.value if screen.is_full else shortened(one.value, 48)
+    return (
+        quiet(str(one.where.line)),
+        text(one.kind.value),
+        text(one.key, "bold"),
+        text(value),
+        text(together([setting.target.name for setting in same])),
+    )
+
+
+def together(names: Sequence[str]) -> str:
+    """Names with a common ending, said once: `helm-, source-controller`."""
+    ends = {name.rpartition("-")[2] for name in names}
+    if len(names) < 2 or len(ends) > 1 or not all("-" in name for name in names):
+        return ", ".join(names)
+    return ", ".join([f"{name.rpartition('-')[0]}-" for name in names[:-1]] + [names[-1]])
 
 
 def _kustomizations(cluster: Cluster, screen: Screen) -> Iterator[RenderableType]:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -62,7 +62,7 @@ def rendered(screen: Screen, parts: Iterable[RenderableType]) -> str:
     )
     with console.capture() as capture:
         for part in parts:
-            console.print(part)
+            console.print(part, crop=False)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
@@ -82,8 +82,8 @@ def state(word: str) -> Text:
 
 
 def command(words: str) -> Text:
-    """Something to type."""
-    return text(words, "cyan")
+    """Something to type; it is never wrapped, so that it can be copied."""
+    return Text(printable(words), style="cyan", no_wrap=True, overflow="ignore")
 
 
 def quiet(words: str) -> Text:
@@ -91,9 +91,26 @@ def quiet(words: str) -> Text:
     return text(words, "dim")
 
 
-def indented(*parts: RenderableType, by: int = 2) -> Padding:
+class Indented:
+    """Parts, moved to the right; unlike Padding it cuts nothing off."""
+
+    def __init__(self, parts: tuple[RenderableType, ...], by: int) -> None:
+        self._parts = parts
+        self._by = by
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines of the parts, each behind blanks."""
+        inner = options.update(max_width=max(options.max_width - self._by, 1))
+        for part in self._parts:
+            for line in Segment.split_lines(console.render(part, inner)):
+                yield Segment(" " * self._by)
+                yield from line
+                yield Segment.line()
+
+
+def indented(*parts: RenderableType, by: int = 2) -> Indented:
     """The parts, moved to the right."""
-    return Padding(Group(*parts), (0, 0, 0, by))
+    return Indented(parts, by)
 
 
 def columns(rows: Iterable[Iterable[RenderableType]], *, gap: int = 2) -> Table:
@@ -102,7 +119,7 @@ def columns(rows: Iterable[Iterable[RenderableType]], *, gap: int = 2) -> Table:
     table = Table.grid(padding=(0, gap, 0, 0), expand=False)
     last = max((len(row) for row in cells), default=0) - 1
     for number in range(last + 1):
-        table.add_column(overflow="fold", no_wrap=number == 0)
+        table.add_column(overflow="fold", no_wrap=number < last)
     for row in cells:
         table.add_row(*row)
     return table
@@ -111,3 +128,9 @@ def columns(rows: Iterable[Iterable[RenderableType]], *, gap: int = 2) -> Table:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 object`, `2 objects`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def shortened(words: str, width: int) -> str:
+    """The words on one line, cut with dots where they are longer than `width`."""
+    line = " ".join(words.split())
+    return line if len(line) <= width else f"{line[: width - 3]}..."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flux_handover.act.commit import deletions, number_of
+from flux_handover.act.describing import describe
 from flux_handover.act.proved import ProvedPlan, worst
 from flux_handover.plan.phases import Gate, Phase
 from flux_handover.proof.obligations import Judgement, Proof, Verdict
-from flux_handover.report.describing import describe
 from flux_handover.report.escaping import code, code_block, markdown
 from flux_handover.report.plan_text import installed, reached
 

@@ -8,13 +8,13 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from flux_handover.act.commit import number_of
+from flux_handover.act.describing import describe
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.model.installation import Installation
 from flux_handover.objects import names
 from flux_handover.plan.phases import Files, Gate, LiveStep, Phase, PhaseName, Plan
 from flux_handover.plan.target import SyncStrategy
 from flux_handover.proof.obligations import Judgement, Proof, Verdict
-from flux_handover.report.describing import describe
 from flux_handover.report.findings_text import findings_page
 from flux_handover.report.page import (
     Screen,
@@ -67,27 +67,30 @@ def reached(plan: Plan) -> str:
 
 def _phase(phase: Phase, proof: Proof, screen: Screen) -> Iterator[RenderableType]:
     yield text(f"{number_of(phase.name)} {phase.name.value:<10} ", "bold").append_text(text(phase.title))
-    yield indented(*_brief(phase), *_proved(proof, screen), by=4)
+    yield indented(*_brief(phase, screen), *_proved(proof, screen), by=4)
     if screen.is_full:
         yield indented(*_full(phase), by=4)
     yield text("")
 
 
-def _brief(phase: Phase) -> Iterator[RenderableType]:
+def _brief(phase: Phase, screen: Screen) -> Iterator[RenderableType]:
     if phase.operations:
-        yield columns(_operations(phase), gap=1)
+        yield columns(_operations(phase, screen), gap=1)
     if phase.name is PhaseName.PREFLIGHT:
         yield text(f"makes no commit; {counted(len(phase.gates), 'gate')} to see in the cluster")
         return
     yield text(f"deletes {names(phase.removes) if phase.removes else 'nothing'}")
     if phase.gates:
-        yield text(f"after {counted(len(phase.gates), 'gate')}: {'; '.join(gate.condition for gate in phase.gates)}")
+        yield text(f"after {counted(len(phase.gates), 'gate')}")
+        yield indented(columns(((text("-"), text(gate.condition)) for gate in phase.gates), gap=1))
 
 
-def _operations(phase: Phase) -> Iterator[tuple[Text, Text]]:
+def _operations(phase: Phase, screen: Screen) -> Iterator[tuple[Text, Text]]:
     for operation in phase.operations:
         words = describe(operation)
         yield state(words.sign), text(f"{words.subject}: {words.effect}")
+        if screen.is_full and words.why:
+            yield text(""), quiet(words.why)
 
 
 def _proved(proof: Proof, screen: Screen) -> Iterator[RenderableType]:
@@ -126,7 +129,7 @@ def gates(all_gates: Iterable[Gate]) -> Iterator[RenderableType]:
     """The gates with their commands and what must be seen."""
     for gate in all_gates:
         yield quiet(f"gate {gate.id}: {gate.condition}")
-        yield indented(command(gate.command), text(f"must say: {gate.expect}"), quiet(gate.why))
+        yield indented(command(gate.command), *_expected(gate.expect), quiet(gate.why))
 
 
 def way_back(steps: Sequence[LiveStep]) -> Iterator[RenderableType]:
@@ -138,7 +141,14 @@ def way_back(steps: Sequence[LiveStep]) -> Iterator[RenderableType]:
         if step.command:
             yield indented(command(step.command), by=5)
         if step.expect:
-            yield indented(text(f"must say: {step.expect}"), by=5)
+            yield indented(*_expected(step.expect), by=5)
+
+
+def _expected(lines: str) -> Iterator[RenderableType]:
+    if "\n" in lines:
+        yield from (text("must say"), indented(text(lines)))
+    else:
+        yield text(f"must say: {lines}")
 
 
 def _list(title: str, sentences: Sequence[str], screen: Screen) -> Iterator[RenderableType]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from flux_handover.act.commit import Committed
+from flux_handover.act.commit import Committed, gates_before
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.plan.phases import Phase
 from flux_handover.proof.obligations import Verdict
@@ -66,7 +66,7 @@ def _commit(one: Committed, remote: str) -> CommitShape:
         draft.phase.name.value,
         draft.branch,
         one.sha,
-        tuple(gate_shape(gate) for gate in draft.phase.gates),
+        tuple(gate_shape(gate) for gate in gates_before(draft.plan, draft.phase)),
         push_command(draft.branch, remote),
         tuple(way_back_shape(step) for step in draft.phase.way_back),
     )

@@ -7,12 +7,12 @@ from typing import Literal
 
 import msgspec
 
+from flux_handover.act.describing import describe
 from flux_handover.act.proved import ProvedPlan, worst
 from flux_handover.plan.operations import Operation
 from flux_handover.plan.phases import Gate, LiveStep, Phase, Plan
 from flux_handover.proof.obligations import Judgement, Verdict
 from flux_handover.proof.trace import Counterexample
-from flux_handover.report.describing import describe
 from flux_handover.report.shapes.common import FindingShape, finding_shape
 
 PlanVerdict = Literal["proved", "refuted", "unknown"]

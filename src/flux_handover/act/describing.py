@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -86,7 +86,14 @@ def _taken(drops: tuple[ObjectId, ...]) -> str:
 
 
 def _short(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = " ".join(str(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    """A value in a few words; of a mapping or a list, only its shape."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case Mapping():
+            return f"an entry with {', '.join(map(str, value))}"
+        case list() | tuple():
+            return f"a list of {len(value)}"
+        case _:
+            line = " ".join(str(value).split())
+            return line if len(line) <= 60 else f"{line[:57]}..."
