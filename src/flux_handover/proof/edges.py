@@ -1,0 +1,225 @@
+"""The name of what went wrong: the edges E1 to E21 of the transition model, recognised in a trace.
+
+Empty where it is an ordinary deletion: an object left the build of its only owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId
+from flux_handover.proof.exploration import Found, Violation
+from flux_handover.proof.properties import undefined
+from flux_handover.proof.reconcile import Deletion, How, Move
+from flux_handover.proof.world import (
+    Actor,
+    Built,
+    Environment,
+    FluxInstanceSpec,
+    HelmReleaseSpec,
+    KustomizationSpec,
+    Owner,
+    SourceSpec,
+    World,
+    is_home,
+    is_instance,
+    is_namespace,
+)
+
+Cause = tuple[World, Move, Deletion]
+
+
+def edge_of(found: Found, environment: Environment) -> str:
+    """E1 to E21, V1 for variables that only their user makes, or the empty string."""
+    if isinstance(found.what, Violation):
+        return _edge_of_violation(found.what, found, environment)
+    chain = tuple(_chain(found.what, found))
+    return _edge_of_instance(chain, found) or _edge_of_root(chain, environment)
+
+
+def _chain(deletion: Deletion, found: Found) -> Iterator[Cause]:
+    """The deletions that led to this one, the first cause last."""
+    wanted: ObjectId | None = deletion.id
+    for world, move in reversed(found.path):
+        while (cause := next((one for one in move.deletions if one.id == wanted), None)) is not None:
+            yield world, move, cause
+            wanted = cause.by if cause.cascade else None
+
+
+def _edge_of_instance(chain: tuple[Cause, ...], found: Found) -> str:
+    """E8 to E10: a FluxInstance goes, and Flux with it."""
+    instance = next((deletion for _, _, deletion in chain if is_instance(deletion.id)), None)
+    if instance is None:
+        return ""
+    if instance.how is How.DEFINITION:
+        return "E10"
+    restarted = any(move.events == (f"starts {Actor.OPERATOR.value}",) for _, move in found.path)
+    return "E9" if restarted else "E8"
+
+
+def _edge_of_root(chain: tuple[Cause, ...], environment: Environment) -> str:
+    world, move, root = chain[-1]
+    if root.how is How.OPERATOR:
+        return "E7" if root.id.group in (KUSTOMIZE_GROUP, SOURCE_GROUP) else ""
+    if root.how is not How.PRUNE or move.subject is None:
+        return ""
+    if is_home(root.id, environment.controllers):
+        return _edge_of_component(world, root.id)
+    losing = {deletion.by for _, _, deletion in chain} | {deletion.id for _, _, deletion in chain}
+    if any(_is_claimed(world, environment, deletion.id, losing) for _, _, deletion in chain):
+        return "E2"
+    return _edge_of_order(world, move, root.id, environment) or ("E1" if root.id.group == KUSTOMIZE_GROUP else "")
+
+
+def _edge_of_component(world: World, id: ObjectId) -> str:
+    """E3, E4, E12 and E18: Flux prunes what it runs on."""
+    if is_namespace(id):
+        return "E18"
+    live = world.live.get(id)
+    if live is not None and live.operator is not None:
+        return "E4"
+    stalled = any(
+        isinstance(other.spec, FluxInstanceSpec) and id_ in world.records and not world.records[id_].ready
+        for id_, other in world.live.items()
+    )
+    return "E12" if stalled else "E3"
+
+
+def _rendered(world: World, environment: Environment) -> Iterator[tuple[ObjectId, Built]]:
+    """What every Kustomization renders at the newest revision, those included that are not applied yet."""
+    known: dict[ObjectId, Owner] = {
+        id: live.spec for id, live in world.live.items() if isinstance(live.spec, KustomizationSpec)
+    }
+    waiting = list(known.items())
+    while waiting:
+        id, spec = waiting.pop()
+        if not isinstance(spec, KustomizationSpec):
+            continue
+        build = environment.renders.kustomization(id, spec, _newest(world, spec.source))
+        if isinstance(build, Built):
+            yield id, build
+            for desired in build.objects:
+                if isinstance(desired.spec, KustomizationSpec) and desired.id not in known:
+                    known[desired.id] = desired.spec
+                    waiting.append((desired.id, desired.spec))
+
+
+def _newest(world: World, source: ObjectId) -> str:
+    live = world.live.get(source)
+    head = world.heads.get(live.spec.origin) if live is not None and isinstance(live.spec, SourceSpec) else None
+    return head or world.artifacts.get(source, "")
+
+
+def _is_claimed(world: World, environment: Environment, id: ObjectId, losing: Collection[ObjectId | None]) -> bool:
+    """Whether another owner than those that lose it renders an object."""
+    return any(other not in losing and id in build.ids for other, build in _rendered(world, environment))
+
+
+def _edge_of_order(world: World, move: Move, id: ObjectId, environment: Environment) -> str:
+    """E19 and E20: with the spec that its parent is about to give it, the owner would not have deleted."""
+    owner = move.subject
+    assert owner is not None
+    run = world.runs.get(owner)
+    used = run.spec if run else world.live[owner].spec
+    for _, build in _rendered(world, environment):
+        for desired in build.objects:
+            if desired.id == owner and isinstance(desired.spec, KustomizationSpec) and desired.spec != used:
+                return _edge_of_new_spec(world, owner, desired.spec, id, environment)
+    return ""
+
+
+def _edge_of_new_spec(
+    world: World, owner: ObjectId, spec: KustomizationSpec, id: ObjectId, environment: Environment
+) -> str:
+    if not spec.prune:
+        return "E19"
+    build = environment.renders.kustomization(owner, spec, _newest(world, spec.source))
+    return "E20" if spec.suspend or (isinstance(build, Built) and id in build.ids) else ""
+
+
+def _edge_of_violation(violation: Violation, found: Found, environment: Environment) -> str:
+    world = found.path[-1][1].world if found.path else None
+    match violation.property:
+        case "P3":
+            return "E5"
+        case "P5":
+            return _edge_of_conflict(violation, found)
+        case "P7":
+            return "E10" if any(d.how is How.DEFINITION for _, m in found.path for d in m.deletions) else "E9"
+        case "P8":
+            return "E11"
+        case "P9" if world is not None:
+            return _edge_of_deadlock(world, violation, environment)
+        case _:
+            return ""
+
+
+def _edge_of_conflict(violation: Violation, found: Found) -> str:
+    if found.path and found.path[-1][1].actor is Actor.USER:
+        return "E16"
+    if any(is_instance(id) for id in violation.ids):
+        return "E13"
+    world = found.path[-1][1].world if found.path else World()
+    made = any(live.operator for live in world.live.values() if isinstance(live.spec, KustomizationSpec))
+    return "E6" if made else ""
+
+
+def _edge_of_deadlock(world: World, violation: Violation, environment: Environment) -> str:
+    id = violation.ids[0]
+    if is_instance(id) and "before the kind is known" in violation.why:
+        return "E15"
+    live = world.live.get(id)
+    if live is None:
+        return ""
+    if isinstance(live.spec, KustomizationSpec):
+        if any(is_instance(missing) for missing in undefined(world, environment, id)):
+            return "E14" if _brings_release(world, environment, id, live.spec) else "E15"
+        if any(not v.optional and v.id not in world.live for v in live.spec.variables):
+            return "V1"
+        if _lacks_secret(world, live.spec.source):
+            return "E17"
+    if _is_cycle(world, environment, id):
+        return "E21"
+    return "E12" if isinstance(live.spec, FluxInstanceSpec) else ""
+
+
+def _brings_release(world: World, environment: Environment, id: ObjectId, spec: KustomizationSpec) -> bool:
+    build = environment.renders.kustomization(id, spec, world.artifacts[spec.source])
+    return isinstance(build, Built) and any(isinstance(o.spec, HelmReleaseSpec) for o in build.objects)
+
+
+def _lacks_secret(world: World, source: ObjectId) -> bool:
+    live = world.live.get(source)
+    spec = live.spec if live else None
+    return isinstance(spec, SourceSpec) and spec.secret is not None and spec.secret not in world.live
+
+
+def _is_cycle(world: World, environment: Environment, id: ObjectId) -> bool:
+    """Whether what an owner waits for waits, through others, for the owner itself."""
+    seen: set[ObjectId] = set()
+    waiting = list(_awaited(world, environment, id))
+    while waiting:
+        other = waiting.pop()
+        if other == id:
+            return True
+        if other not in seen:
+            seen.add(other)
+            waiting.extend(_awaited(world, environment, other))
+    return False
+
+
+def _awaited(world: World, environment: Environment, id: ObjectId) -> Iterator[ObjectId]:
+    """The owners that must be ready before this one is."""
+    live, record = world.live.get(id), world.records.get(id)
+    match live.spec if live else None:
+        case KustomizationSpec() as spec:
+            yield from spec.depends_on
+            yield from (record.inventory - {id} if record else ()) if spec.wait else spec.checks
+        case HelmReleaseSpec() as spec:
+            yield from spec.depends_on
+            manifest = world.releases.get((spec.release.storage, spec.release.name))
+            yield from manifest.objects if spec.waits and manifest else ()
+        case FluxInstanceSpec() as spec:
+            yield from record.inventory if spec.wait and record else ()
+        case _:
+            return

@@ -1,0 +1,162 @@
+"""What must hold in every order: P2 to P9 of the transition model; P1, no loss, is read off the deletions.
+
+P4, equal content, is not decided here: an exploration knows which objects are applied, not what is in them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from flux_handover.objects import ObjectId, names
+from flux_handover.proof.exploration import Violation
+from flux_handover.proof.reconcile import Move
+from flux_handover.proof.reconcile_kustomization import SKIPS, waits_for
+from flux_handover.proof.table import Table
+from flux_handover.proof.world import (
+    Actor,
+    Built,
+    ControllerSpec,
+    Environment,
+    FluxInstanceSpec,
+    HelmReleaseSpec,
+    KustomizationSpec,
+    Live,
+    Record,
+    World,
+    is_hosted,
+    is_suspended,
+    is_up,
+)
+
+FINALIZERS: tuple[tuple[type, Actor], ...] = (
+    (KustomizationSpec, Actor.KUSTOMIZE),
+    (HelmReleaseSpec, Actor.HELM),
+    (FluxInstanceSpec, Actor.OPERATOR),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """The properties, relative to the world that an exploration starts from."""
+
+    first: World
+    environment: Environment
+    conflicts: dict[Table[ObjectId, Record], frozenset[ObjectId]] = field(default_factory=dict)
+
+    def of_state(self, world: World) -> Iterator[Violation]:
+        """P3, P5, P7 and P8."""
+        yield from self._settings(world)
+        yield from self._owners(world)
+        yield from self._armed(world)
+        yield from self._versions(world)
+
+    def of_rest(self, world: World) -> Iterator[Violation]:
+        """P2 and P9: every controller runs, and every owner that was ready is ready again."""
+        for actor in self.environment.controllers:
+            if not is_hosted(world, self.environment, actor):
+                deployment = self.environment.controllers[actor].deployment
+                yield Violation("P2", (deployment,), f"{actor.value} is gone for good")
+        for id, live in world.live.items():
+            reason = stuck(world, id, live)
+            if reason and reason != stuck(self.first, id, self.first.live.get(id)):
+                yield Violation("P9", (id,), f"{id} is never ready: {reason}")
+
+    def of_move(self, world: World, move: Move) -> Iterator[Violation]:
+        """P5 and P9: nobody else writes what the operator owns, no apply meets a kind that is yet to come."""
+        if move.actor is Actor.USER:
+            changed = [id for id, live in move.world.live.items() if live.operator and world.live.get(id) != live]
+            written = tuple(sorted(id for id in changed if move.world.live[id].pinned == world.live[id].pinned))
+            if written:
+                yield Violation("P5", written, f"{names(written)} written by hand while the operator owns them")
+        if move.failed and move.subject is not None:
+            missing = undefined(world, self.environment, move.subject)
+            if missing:
+                yield Violation("P9", missing, f"{names(missing)} applied by {move.subject} before the kind is known")
+
+    def _settings(self, world: World) -> Iterator[Violation]:
+        for id, live in world.live.items():
+            old = self.first.live.get(id)
+            if old is None or old is live or not live.operator or old.operator:
+                continue
+            if isinstance(old.spec, KustomizationSpec) and isinstance(live.spec, KustomizationSpec):
+                lost = old.spec.guards - live.spec.guards
+                if lost:
+                    yield Violation(
+                        "P3", (id,), f"{id} loses {', '.join(sorted(lost))} when the operator takes it over"
+                    )
+
+    def _owners(self, world: World) -> Iterator[Violation]:
+        if world.records not in self.conflicts:
+            self.conflicts[world.records] = _shared(world)
+        for id in self.conflicts[world.records]:
+            live = world.live.get(id)
+            if live is not None and not live.opt_outs & SKIPS and not _shared_before(self.first, id):
+                yield Violation("P5", (id,), f"{id} is applied by two owners")
+
+    def _armed(self, world: World) -> Iterator[Violation]:
+        if not world.stopped:
+            return
+        for id, live in world.live.items():
+            if live.deleting:
+                for spec, actor in FINALIZERS:
+                    if isinstance(live.spec, spec) and not is_up(world, actor):
+                        yield Violation("P7", (id,), f"{id} waits to be finalized by {actor.value}, which is gone")
+
+    def _versions(self, world: World) -> Iterator[Violation]:
+        for id, live in world.live.items():
+            old = self.first.live.get(id)
+            if old is None or old is live:
+                continue
+            if isinstance(old.spec, ControllerSpec) and isinstance(live.spec, ControllerSpec):
+                before, after = old.spec.version[:2], live.spec.version[:2]
+                if after < before or after > (before[0], before[1] + 1):
+                    yield Violation("P8", (id,), f"{id} goes from Flux {_text(before)} to {_text(after)}")
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _shared(world: World) -> frozenset[ObjectId]:
+    """Objects that two owners, both up to date with their artifact, hold in their inventories."""
+    held: Counter[ObjectId] = Counter()
+    for id, record in world.records.items():
+        live = world.live.get(id)
+        if live is None or live.deleting or is_suspended(live):
+            continue
+        if isinstance(live.spec, KustomizationSpec) and record.applied == world.artifacts.get(live.spec.source):
+            held.update(record.inventory)
+        elif isinstance(live.spec, HelmReleaseSpec):
+            manifest = world.releases.get((live.spec.release.storage, live.spec.release.name))
+            held.update(manifest.objects if manifest else ())
+        elif isinstance(live.spec, FluxInstanceSpec):
+            held.update(record.inventory)
+    return frozenset(id for id, owners in held.items() if owners > 1)
+
+
+def _shared_before(first: World, id: ObjectId) -> bool:
+    return id in _shared(first)
+
+
+def stuck(world: World, id: ObjectId, live: Live | None) -> str:
+    """Why an owner at rest is not ready, or the empty string."""
+    if live is None or live.deleting or is_suspended(live):
+        return ""
+    record = world.records.get(id)
+    if isinstance(live.spec, KustomizationSpec) and (waiting := waits_for(world, id)):
+        return waiting
+    return record.reason or "" if record is not None and not record.ready else ""
+
+
+def undefined(world: World, environment: Environment, id: ObjectId) -> tuple[ObjectId, ...]:
+    """Objects that an owner renders although the CRD of their kind is not there and nothing in the build brings it."""
+    live = world.live.get(id)
+    if live is None or not isinstance(live.spec, KustomizationSpec) or live.spec.source not in world.artifacts:
+        return ()
+    build = environment.renders.kustomization(id, live.spec, world.artifacts[live.spec.source])
+    if not isinstance(build, Built):
+        return ()
+    wanting = (o for o in build.objects if o.definition is not None and o.definition not in build.ids)
+    return tuple(o.id for o in wanting if o.definition not in world.live)

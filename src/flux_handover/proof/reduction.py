@@ -1,0 +1,271 @@
+"""A world cut down to what interleavings can decide, without losing an outcome.
+
+Most Kustomizations of a commit build the same objects as before, share none and keep their spec:
+whatever the order, they do nothing. The rest falls into parts that share nothing, explored one by
+one, with one object for all that are treated alike. Where a cut cannot be exact it allows more
+orders, never fewer: a dependency outside the part counts as ready.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from flux_handover.objects import ObjectId
+from flux_handover.proof.reconcile import stage_of
+from flux_handover.proof.reconcile_cluster import Install, Program, UserStep
+from flux_handover.proof.scope import (
+    OWNERS,
+    Scope,
+    changing,
+    concerned,
+    goes,
+    named_by,
+    needed,
+    objects_of,
+    scope_of,
+)
+from flux_handover.proof.world import (
+    Actor,
+    ApplyFailed,
+    Build,
+    Built,
+    Controller,
+    Desired,
+    Environment,
+    Live,
+    Manifest,
+    Record,
+    Rendered,
+    RenderTable,
+    World,
+    is_definition,
+    is_namespace,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a world to explore by itself; `alike` are all objects that each of its objects stands for."""
+
+    owners: frozenset[ObjectId]
+    world: World
+    environment: Environment
+    program: Program
+    alike: Mapping[ObjectId, frozenset[ObjectId]]
+
+
+def parts(world: World, environment: Environment, program: Program) -> tuple[Part, ...]:
+    """The independent pieces of a world that a program can change."""
+    scope = scope_of(world, environment, program)
+    named = named_by(program)
+    active, volatile = concerned(scope, named)
+    return tuple(_part(scope, group, program, volatile) for group in _closures(scope, active))
+
+
+def _closures(scope: Scope, active: set[ObjectId]) -> list[frozenset[ObjectId]]:
+    """For each active owner, itself and all that can influence it; those that others contain are left out."""
+    doubtful = _doubtful(scope, active)
+    closures = {frozenset(_closure(scope, id, active, doubtful)) for id in active}
+    largest = sorted(closures, key=lambda owners: (-len(owners), sorted(owners)))
+    kept: list[frozenset[ObjectId]] = []
+    for owners in largest:
+        if not any(owners < other for other in kept if len(other) > len(owners)):
+            kept.append(owners)
+    return kept
+
+
+def _closure(scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set[ObjectId]) -> set[ObjectId]:
+    closure = {id}
+    waiting = [id]
+    while waiting:
+        for other in _influences(scope, waiting.pop(), active, doubtful):
+            if other not in closure:
+                closure.add(other)
+                waiting.append(other)
+    return closure
+
+
+def _influences(scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set[ObjectId]) -> Iterator[ObjectId]:
+    """Who can change what an owner does: its active parents, who touches its objects too, who makes what it needs."""
+    yield from (owner for owner in scope.touching.get(id, ()) if owner in active)
+    for other in scope.touched[id]:
+        yield from scope.touching[other]
+    needs = _needs(scope, id)
+    yield from needs & doubtful
+    for other in needs | scope.definitions[id]:
+        yield from (owner for owner in scope.touching.get(other, ()) if other in changing(scope, owner))
+
+
+def _doubtful(scope: Scope, active: set[ObjectId]) -> set[ObjectId]:
+    """Owners that may stay unready, themselves or through what they depend on."""
+    doubtful = {id for id in active if not all(_succeeds(build) for build in scope.builds[id].values())}
+    fresh = doubtful
+    while fresh:
+        fresh = {id for id in active - doubtful if not _needs(scope, id).isdisjoint(doubtful)}
+        doubtful |= fresh
+    return doubtful
+
+
+def _needs(scope: Scope, id: ObjectId) -> set[ObjectId]:
+    return set().union(*(needed(scope.world, spec) for spec in scope.specs[id]))
+
+
+def _succeeds(build: Build) -> bool:
+    return isinstance(build, Built) and not build.unhealthy
+
+
+def _part(scope: Scope, owners: frozenset[ObjectId], program: Program, volatile: set[ObjectId]) -> Part:
+    world = scope.world
+    named = {other for id in owners for spec in scope.specs[id] for other in needed(world, spec)} | owners
+    touched = set().union(*(scope.touched[id] for id in owners))
+    alone = _alone(scope, owners, named, volatile, program)
+    kinds = {definition for id in owners for definition in scope.definitions[id] if definition in world.live}
+    alike = _classes(scope, owners, touched | named | kinds, alone)
+    keep = alike.keys()
+    environment = replace(
+        scope.environment,
+        renders=_projected_renders(scope, owners, keep),
+        controllers=_projected_controllers(scope.environment, alike),
+        atomic=_atomic(scope, owners, touched),
+        met=frozenset(id for id in named if id in scope.specs and id not in owners),
+    )
+    steps = tuple(_projected_step(step, owners, keep) for step in program)
+    return Part(owners, _projected(world, owners, keep), environment, steps, alike)
+
+
+def _projected_renders(scope: Scope, owners: frozenset[ObjectId], keep: Collection[ObjectId]) -> RenderTable:
+    builds: dict[Rendered, Build] = {}
+    for id in owners:
+        for (spec, revision), build in scope.builds[id].items():
+            builds[id, spec, revision] = _cut_build(build, owners, keep)
+    return RenderTable(builds)
+
+
+def _cut_build(build: Build, owners: frozenset[ObjectId], keep: Collection[ObjectId]) -> Build:
+    kept = tuple(_cut_desired(o, owners) for o in objects_of(build) if o.id in keep)
+    match build:
+        case Built(_, unhealthy):
+            return Built(kept, unhealthy)
+        case ApplyFailed(_, stage, reason):
+            return ApplyFailed(kept, stage, reason)
+        case _:
+            return build
+
+
+def _cut_desired(desired: Desired, owners: frozenset[ObjectId]) -> Desired:
+    """An owner outside the part is an object like any other."""
+    outside = isinstance(desired.spec, OWNERS) and desired.id not in owners
+    return replace(desired, digest="", spec=None if outside else desired.spec)
+
+
+def _projected_controllers(
+    environment: Environment, alike: Mapping[ObjectId, frozenset[ObjectId]]
+) -> Mapping[Actor, Controller]:
+    """Controllers need the objects that stand for what they need; what the part lacks is there."""
+    standing = {id: first for first, ids in alike.items() for id in ids}
+    return {
+        actor: Controller(standing[host.deployment], frozenset(standing[id] for id in host.needs if id in standing))
+        for actor, host in environment.controllers.items()
+        if host.deployment in standing
+    }
+
+
+def _projected_step(step: UserStep, owners: frozenset[ObjectId], keep: Collection[ObjectId]) -> UserStep:
+    action = step.action
+    if isinstance(action, Install):
+        action = Install(tuple(_cut_desired(o, owners) for o in action.objects if o.id in keep))
+    seen = step.seen if all(id in keep for id in step.about) else None
+    return replace(step, action=action, seen=seen)
+
+
+def _atomic(scope: Scope, owners: frozenset[ObjectId], touched: Iterable[ObjectId]) -> frozenset[ObjectId]:
+    """Owners none of whose objects another owner touches."""
+    shared = {owner for id in touched if len(scope.touching[id]) > 1 for owner in scope.touching[id]}
+    return owners - shared
+
+
+def _projected(world: World, owners: frozenset[ObjectId], keep: Collection[ObjectId]) -> World:
+    """The part's objects; owners outside it stay as they are, and do nothing."""
+    live = {id: _plain(world.live[id], id in owners) for id in keep if id in world.live}
+    records = {id: _cut(world.records[id], keep, id in owners) for id in keep if id in world.records}
+    releases = {
+        key: Manifest(manifest.objects & frozenset(keep), manifest.kept & frozenset(keep), manifest.known)
+        for key, manifest in world.releases.items()
+        if not manifest.objects.isdisjoint(keep) or not manifest.known
+    }
+    table = type(world.live)
+    return replace(
+        world,
+        live=table(live),
+        records=type(world.records)(records),
+        artifacts=type(world.artifacts)({id: at for id, at in world.artifacts.items() if id in keep}),
+        releases=type(world.releases)(releases),
+        runs=type(world.runs)(),
+    )
+
+
+def _plain(live: Live, is_owner_here: bool) -> Live:
+    outside = isinstance(live.spec, OWNERS) and not is_owner_here
+    return replace(live, digest="", spec=None if outside else live.spec)
+
+
+def _cut(record: Record, keep: Collection[ObjectId], is_owner_here: bool) -> Record:
+    inventory = frozenset(id for id in record.inventory if id in keep)
+    return replace(record, inventory=inventory, spec=record.spec if is_owner_here else None)
+
+
+def _alone(
+    scope: Scope, owners: frozenset[ObjectId], named: set[ObjectId], volatile: set[ObjectId], program: Program
+) -> set[ObjectId]:
+    """Objects that stand for nobody else: what the part's owners are, read, or live in, and what a person touches."""
+    about = {id for step in program for id in step.about}
+    near = {ObjectId("", "Namespace", "", id.namespace) for id in named}
+    going = {other for id in owners if goes(scope, id) for other in scope.touched[id]}
+    large = {id for id in volatile | going if is_namespace(id) or is_definition(id)}
+    hosts = {host.deployment for host in scope.environment.controllers.values()}
+    kinds = {definition for id in owners for definition in scope.definitions[id]}
+    return named | about | near | large | hosts | kinds | named_by(program)
+
+
+def _classes(
+    scope: Scope, owners: frozenset[ObjectId], ids: Iterable[ObjectId], alone: Collection[ObjectId]
+) -> dict[ObjectId, frozenset[ObjectId]]:
+    """The objects of a part by how they are treated, each class under its first id."""
+    described = _descriptions(scope, owners)
+    groups: dict[object, list[ObjectId]] = defaultdict(list)
+    for id in sorted(ids):
+        treatment = id if id in alone else _treatment(scope, id, described, alone)
+        groups[treatment].append(id)
+    return {group[0]: frozenset(group) for group in groups.values()}
+
+
+def _descriptions(scope: Scope, owners: frozenset[ObjectId]) -> Mapping[ObjectId, tuple[object, ...]]:
+    """By object, what each build of the part says about it."""
+    found: dict[ObjectId, list[object]] = defaultdict(list)
+    for owner in sorted(owners):
+        for n, build in enumerate(scope.builds[owner].values()):
+            for desired in objects_of(build):
+                spec = None if isinstance(desired.spec, OWNERS) else desired.spec
+                found[desired.id].append((owner, n, desired.marks, desired.definition, spec))
+        for id in scope.world.records.get(owner, Record()).inventory:
+            found[id].append((owner, "inventory"))
+    for key, manifest in scope.world.releases.items():
+        for id in manifest.objects:
+            found[id].append((key, id in manifest.kept))
+    return {id: tuple(entries) for id, entries in found.items()}
+
+
+def _treatment(
+    scope: Scope, id: ObjectId, described: Mapping[ObjectId, tuple[object, ...]], alone: Collection[ObjectId]
+) -> object:
+    """Equal for objects that every actor treats alike."""
+    live = scope.world.live.get(id)
+    there = None
+    if live is not None:
+        spec = None if isinstance(live.spec, OWNERS) else live.spec
+        there = replace(live, digest="", spec=spec)
+    home = id.namespace if ObjectId("", "Namespace", "", id.namespace) in alone else ""
+    stage = stage_of(id, classes=True)
+    return there, described.get(id, ()), home, stage, is_namespace(id), is_definition(id), id.kind == "ClusterRole"

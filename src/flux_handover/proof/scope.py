@@ -1,0 +1,247 @@
+"""What a program can bring about: every spec and build of every owner, and who of them is concerned.
+
+An owner that keeps its one spec and builds what it last applied is quiet: in every order it does nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import assert_never
+
+from flux_handover.objects import ObjectId
+from flux_handover.proof.reconcile_cluster import Annotate, Install, Program, Push, Remove, Unmark
+from flux_handover.proof.world import (
+    ApplyFailed,
+    Build,
+    Built,
+    Desired,
+    Environment,
+    FluxInstanceSpec,
+    HelmReleaseSpec,
+    KustomizationSpec,
+    Manifest,
+    Owner,
+    Record,
+    SourceSpec,
+    World,
+    is_suspended,
+)
+
+Origins = defaultdict[ObjectId, set[str]]
+OWNERS = (KustomizationSpec, HelmReleaseSpec, FluxInstanceSpec)
+
+
+@dataclass(slots=True)
+class Scope:
+    """What every owner may render in a program: its specs, its builds, and who touches which object."""
+
+    world: World
+    environment: Environment
+    specs: dict[ObjectId, list[Owner]] = field(default_factory=lambda: defaultdict(list))
+    builds: dict[ObjectId, dict[tuple[Owner, str], Build]] = field(default_factory=lambda: defaultdict(dict))
+    touching: dict[ObjectId, list[ObjectId]] = field(default_factory=lambda: defaultdict(list))
+    touched: dict[ObjectId, set[ObjectId]] = field(default_factory=dict)
+    definitions: dict[ObjectId, set[ObjectId]] = field(default_factory=dict)
+    changes: dict[ObjectId, frozenset[ObjectId]] = field(default_factory=dict)
+
+
+def scope_of(world: World, environment: Environment, program: Program) -> Scope:
+    """Every spec and build that the program can bring about, from the live owners down."""
+    heads = _heads(world, program)
+    origins: Origins = defaultdict(set)
+    for id, live in world.live.items():
+        if isinstance(live.spec, SourceSpec):
+            origins[id].add(live.spec.origin)
+    known = -1
+    while known != (known := sum(map(len, origins.values()))):
+        scope = Scope(world, environment)
+        _follow(scope, program, heads, origins)
+    _index(scope)
+    return scope
+
+
+def _follow(scope: Scope, program: Program, heads: Mapping[str, list[str]], origins: Origins) -> None:
+    waiting = [(id, live.spec) for id, live in scope.world.live.items() if isinstance(live.spec, OWNERS)]
+    for step in program:
+        if isinstance(step.action, Install):
+            waiting.extend(_meet(step.action.objects, origins))
+    while waiting:
+        id, spec = waiting.pop()
+        if spec in scope.specs[id]:
+            continue
+        scope.specs[id].append(spec)
+        for revision, build in _builds(scope, id, spec, heads, origins).items():
+            scope.builds[id][spec, revision] = build
+            waiting.extend(_meet(objects_of(build), origins))
+
+
+def _heads(world: World, program: Program) -> dict[str, list[str]]:
+    heads = defaultdict(list, {origin: [head] for origin, head in world.heads.items()})
+    for step in program:
+        if isinstance(step.action, Push):
+            for origin, revision in step.action.heads:
+                heads[origin].append(revision)
+    return heads
+
+
+def _meet(objects: Iterable[Desired], origins: Origins) -> list[tuple[ObjectId, Owner]]:
+    met: list[tuple[ObjectId, Owner]] = []
+    for desired in objects:
+        if desired.spec is None:
+            continue
+        if isinstance(desired.spec, SourceSpec):
+            origins[desired.id].add(desired.spec.origin)
+        elif isinstance(desired.spec, OWNERS):
+            met.append((desired.id, desired.spec))
+    return met
+
+
+def _builds(
+    scope: Scope, id: ObjectId, spec: Owner, heads: Mapping[str, list[str]], origins: Origins
+) -> dict[str, Build]:
+    renders = scope.environment.renders
+    match spec:
+        case KustomizationSpec():
+            now = scope.world.artifacts.get(spec.source)
+            fetched = [revision for origin in sorted(origins[spec.source]) for revision in heads.get(origin, ())]
+            revisions = dict.fromkeys(([now] if now else []) + fetched)
+            return {revision: renders.kustomization(id, spec, revision) for revision in revisions}
+        case HelmReleaseSpec():
+            return {"": renders.release(id, spec)}
+        case FluxInstanceSpec():
+            return {"": renders.instance(id, spec)}
+
+
+def objects_of(build: Build) -> tuple[Desired, ...]:
+    """What a build applies, as far as it gets."""
+    return build.objects if isinstance(build, Built | ApplyFailed) else ()
+
+
+def _index(scope: Scope) -> None:
+    for id in scope.specs:
+        ids = set(scope.world.records.get(id, Record()).inventory)
+        kinds: set[ObjectId] = set()
+        for build in scope.builds[id].values():
+            objects = objects_of(build)
+            ids.update(desired.id for desired in objects)
+            kinds.update(desired.definition for desired in objects if desired.definition is not None)
+        for spec in scope.specs[id]:
+            if isinstance(spec, HelmReleaseSpec):
+                ids |= scope.world.releases.get((spec.release.storage, spec.release.name), Manifest()).objects
+        scope.touched[id], scope.definitions[id] = ids, kinds
+        for other in ids:
+            scope.touching[other].append(id)
+
+
+def named_by(program: Program) -> set[ObjectId]:
+    """The objects that a person's own steps touch."""
+    named: set[ObjectId] = set()
+    for step in program:
+        match step.action:
+            case Push():
+                continue
+            case Install(objects):
+                named |= {desired.id for desired in objects}
+            case Annotate(id) | Unmark(id) | Remove(id):
+                named.add(id)
+            case _:
+                assert_never(step.action)
+    return named
+
+
+def concerned(scope: Scope, named: set[ObjectId]) -> tuple[set[ObjectId], set[ObjectId]]:
+    """Owners that may do something or that a change reaches, and the objects that may change."""
+    active = {id for id in scope.specs if not _is_quiet(scope, id)}
+    volatile = named.union(*(changing(scope, id) for id in active))
+    waiting = list(volatile)
+    readers = _readers(scope)
+    while waiting:
+        changed = waiting.pop()
+        for owner in (*scope.touching.get(changed, ()), *readers.get(changed, ())):
+            if owner not in active:
+                active.add(owner)
+                fresh = changing(scope, owner) - volatile
+                volatile |= fresh
+                waiting.extend(fresh)
+    return active, volatile
+
+
+def _is_quiet(scope: Scope, id: ObjectId) -> bool:
+    """Whether an owner keeps its one spec and builds exactly what it last applied."""
+    live, record, builds = scope.world.live.get(id), scope.world.records.get(id), tuple(scope.builds[id].values())
+    if live is None or live.deleting or record is None or len(scope.specs[id]) > 1:
+        return False
+    if isinstance(live.spec, KustomizationSpec) and is_suspended(live):
+        return True
+    if not all(isinstance(build, Built) for build in builds):
+        return isinstance(live.spec, HelmReleaseSpec)
+    if isinstance(live.spec, HelmReleaseSpec):
+        return True
+    return all(_alike(first, second) for first, second in pairwise(builds)) and all(
+        isinstance(build, Built) and build.ids == record.inventory for build in builds
+    )
+
+
+def _alike(first: Build, second: Build) -> bool:
+    if first is second:
+        return True
+    return _fingerprint(first) == _fingerprint(second)
+
+
+def _fingerprint(build: Build) -> frozenset[tuple[ObjectId, object]]:
+    return frozenset((o.id, (o.marks, o.spec, o.definition)) for o in objects_of(build))
+
+
+def changing(scope: Scope, id: ObjectId) -> frozenset[ObjectId]:
+    """The ids that an owner may add, remove or alter."""
+    if id not in scope.changes:
+        prints = [_fingerprint(build) for build in scope.builds[id].values() if isinstance(build, Built | ApplyFailed)]
+        every = {entry[0] for entry in frozenset().union(*prints)}
+        steady = {entry[0] for entry in frozenset.intersection(*prints)} if prints else set()
+        inventory = scope.world.records.get(id, Record()).inventory
+        scope.changes[id] = frozenset((every | inventory) - steady | (steady - inventory))
+    return scope.changes[id]
+
+
+def goes(scope: Scope, id: ObjectId) -> bool:
+    """Whether an owner may be deleted: some build of an owner that renders it, or of one above, lacks it."""
+    seen = {id}
+    waiting = [id]
+    while waiting:
+        child = waiting.pop()
+        for owner in scope.touching.get(child, ()):
+            if any(child not in build.ids for build in scope.builds[owner].values() if isinstance(build, Built)):
+                return True
+            if owner not in seen:
+                seen.add(owner)
+                waiting.append(owner)
+    return False
+
+
+def _readers(scope: Scope) -> Mapping[ObjectId, list[ObjectId]]:
+    """By object, the owners that need it: as a source, a variable, an account, a dependency, a health check."""
+    readers: dict[ObjectId, list[ObjectId]] = defaultdict(list)
+    for id, specs in scope.specs.items():
+        for spec in specs:
+            for other in needed(scope.world, spec):
+                readers[other].append(id)
+        readers[id].append(id)
+    return readers
+
+
+def needed(world: World, spec: Owner) -> set[ObjectId]:
+    """What an owner with this spec reads before it acts."""
+    match spec:
+        case KustomizationSpec():
+            account = {spec.account} if spec.account else set()
+            live = world.live.get(spec.source)
+            key = live.spec.secret if live is not None and isinstance(live.spec, SourceSpec) else None
+            ids = {spec.source, *spec.depends_on, *spec.checks, *(v.id for v in spec.variables)}
+            return ids | account | ({key} if key else set())
+        case HelmReleaseSpec():
+            return {*spec.values, *spec.depends_on, *({spec.source} if spec.source else ())}
+        case FluxInstanceSpec():
+            return set()
