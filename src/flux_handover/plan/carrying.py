@@ -9,23 +9,25 @@ rewritten to select and write the same, and what cannot be kept is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from flux_handover.catalogue import distributions
+from flux_handover.catalogue.manifests import NAMESPACE
 from flux_handover.documents import read_documents
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.installation import FluxPatch, Installation
 from flux_handover.objects import Object, mapping, object_of
 from flux_handover.plan.comments import comments_above
-from flux_handover.plan.selectors import Pairs, requirements, selected
-from flux_handover.plan.target import CarriedPatch
 from flux_handover.plan.manifests import text_of
+from flux_handover.plan.selectors import Pairs, selected
+from flux_handover.plan.target import CarriedPatch
 from flux_handover.tree import Tree
 
 _STEADY_ARGUMENTS = {"source-controller": 6, "source-watcher": 6}
 _OTHER_STEADY_ARGUMENTS = 4
+_SUFFIXED = ("ClusterRole", "ClusterRoleBinding", "ResourceQuota")
 _ARGUMENT = re.compile(r"/spec/template/spec/containers/0/args/(\d+)")
 _MARKS = re.compile(r"/metadata/(labels|annotations)/(.+)")
 
@@ -51,7 +53,7 @@ def carried(installation: Installation, tree: Tree) -> Carried:
             if _deletes_all_policies(patch, hit, installation.plain):
                 deletes_policies = True
             elif hit:
-                patches.extend(_fitted(patch, hit, base))
+                patches.extend(_said_once(_fitted(patch, hit, base)))
             else:
                 notes.append(f"{patch.where}: the patch matches nothing and is not carried")
     return Carried(tuple(patches), deletes_policies, tuple(notes))
@@ -60,13 +62,18 @@ def carried(installation: Installation, tree: Tree) -> Carried:
 def base_objects(installation: Installation) -> tuple[Object, ...]:
     """The objects as they are when the operator applies a user's patches: no namespace, few labels.
 
-    Cluster roles match by their name with and without suffix, so both are there.
+    The operator adds the suffix of cluster roles before the patches, and a name matches with and without it.
     """
     version = installation.version
     parts = ("rbac", "policies", *distributions.components(version))
     plain = [object_of(manifest) for part in parts for manifest in distributions.objects_of(version, part)]
     namespaces = [object for object in installation.plain if object.id.kind == "Namespace"]
     return (*plain, *namespaces)
+
+
+def _said_once(patches: Iterable[CarriedPatch]) -> Iterator[CarriedPatch]:
+    for position, patch in enumerate(patches):
+        yield patch if position == 0 else replace(patch, comments=())
 
 
 def _single_patches(original: FluxPatch, tree: Tree) -> Iterable[CarriedPatch]:
@@ -114,7 +121,8 @@ def _fitted(patch: CarriedPatch, hit: tuple[Object, ...], base: tuple[Object, ..
     for placed in _with_valid_target(patch, hit, base):
         content = _content(placed)
         if isinstance(content, list):
-            yield from _fitted_operations(placed, content, selected(placed.target, base))
+            namespace = patch_namespace(hit)
+            yield from _fitted_operations(placed, content, _hit_by(placed.target, base, namespace))
         else:
             yield placed
 
@@ -131,7 +139,7 @@ def _with_valid_target(
         )
         return
     without = tuple((key, value) for key, value in patch.target if key != "namespace")
-    if _stems(selected(without, base), base) == wanted:
+    if _stems(_hit_by(without, base, patch_namespace(hit)), base) == wanted:
         changed = "" if without == patch.target else "the operator's objects have no namespace when patches apply"
         yield replace(patch, target=without, changed=changed or patch.changed)
         return
@@ -139,6 +147,21 @@ def _with_valid_target(
     for kind, name in sorted(wanted):
         by_kind.setdefault(kind, []).append(name)
     yield from _named(patch, by_kind, "the operator sets these labels only after the patches")
+
+
+def patch_namespace(hit: tuple[Object, ...]) -> str:
+    """The namespace of the installation, as the objects it selects show it."""
+    return next((object.id.namespace for object in hit if object.id.namespace), NAMESPACE)
+
+
+def _hit_by(target: Pairs, base: tuple[Object, ...], namespace: str) -> tuple[Object, ...]:
+    """What a target selects there, by the plain name or by the one with the suffix."""
+    suffixed = [_with_suffix(object, namespace) for object in base if object.id.kind in _SUFFIXED]
+    return selected(target, (*base, *suffixed))
+
+
+def _with_suffix(object: Object, namespace: str) -> Object:
+    return Object(replace(object.id, name=f"{object.id.name}-{namespace}"), object.data)
 
 
 def _named(patch: CarriedPatch, names: Mapping[str, list[str]], changed: str) -> Iterable[CarriedPatch]:
@@ -207,8 +230,3 @@ def _steady_argument(patch: CarriedPatch, operation: Mapping[str, Any], hit: tup
 
 def _steady_positions(object: Object) -> int:
     return _STEADY_ARGUMENTS.get(object.id.name, _OTHER_STEADY_ARGUMENTS)
-
-
-def selector_keys(target: Pairs) -> frozenset[str]:
-    """The label keys that a target selects on."""
-    return frozenset(requirement.key for requirement in requirements(dict(target).get("labelSelector", "")))

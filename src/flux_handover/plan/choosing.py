@@ -27,7 +27,8 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.objects import HELM_POLICY, mapping
 from flux_handover.plan.carrying import carried
 from flux_handover.plan.kept import cluster_fields, kept_patches, registry
-from flux_handover.plan.placement import INSTANCE, OPERATOR
+from flux_handover.plan.listings import document_of
+from flux_handover.plan.placement import INSTANCE, OPERATOR, layout_for
 from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, entry_of
 from flux_handover.tree import Tree
 
@@ -37,8 +38,9 @@ SUPPORTED = (Method.OCI_KUSTOMIZATION,)
 
 def choose_target(installation: Installation, cluster: Cluster, tree: Tree, options: Options) -> Target:
     """The end that keeps every setting; raises UnsupportedInstallation or UsageError where there is none."""
-    _check(installation, options)
-    facts = _operator(installation, options.operator_version)
+    where = version_place(installation, tree)
+    _check(installation, options, where)
+    facts = _operator(installation, options.operator_version, where)
     carry = carried(installation, tree)
     patches = (*carry.patches, *kept_patches(installation, cluster, facts.version))
     flux_version = installation.version.removeprefix("v")
@@ -60,6 +62,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
         patches=patches,
         operator=_release(OPERATOR, installation.namespace, version, _operator_values(facts)),
         instance=_release(INSTANCE, installation.namespace, version, values),
+        layout=layout_for(installation, cluster, tree, options.place_under),
         common_metadata=metadata,
         notes=carry.notes,
     )
@@ -78,14 +81,13 @@ def running_components(installation: Installation) -> tuple[str, ...]:
     return tuple(name for name in COMPONENTS if name in defined or name in installation.components)
 
 
-def _check(installation: Installation, options: Options) -> None:
-    where = installation.files[0] if installation.files else ""
+def _check(installation: Installation, options: Options, where: str) -> None:
     if options.sync is not SyncStrategy.KEEP:
         raise UsageError(f"the sync strategy {options.sync.value} is not built yet", hint="use keep")
     if installation.method not in SUPPORTED:
         raise UnsupportedInstallation(
             f"no plan can be made for an installation by {installation.method.value}",
-            where=where or installation.cluster,
+            where=where,
             hint="see `flux-handover inspect` for how Flux was recognised",
         )
     if not distributions.has(installation.version):
@@ -97,9 +99,17 @@ def _check(installation: Installation, options: Options) -> None:
         )
 
 
-def _operator(installation: Installation, asked: str | None) -> OperatorFacts:
+def version_place(installation: Installation, tree: Tree) -> str:
+    """Where the version that runs is written, for a refusal."""
+    for file in installation.files:
+        document = document_of(tree, file, installation.source) if installation.source else None
+        if document is not None:
+            return f"{file}:{document.line_of('spec', 'ref')}"
+    return installation.files[0] if installation.files else installation.cluster
+
+
+def _operator(installation: Installation, asked: str | None, where: str) -> OperatorFacts:
     """The operator asked for, else the newest that serves the running Flux (R11, R14)."""
-    where = installation.files[0] if installation.files else ""
     if asked is None:
         found = newest_operator_serving(installation.version)
         if found is None:
@@ -127,7 +137,7 @@ def _asked(installation: Installation, asked: str, where: str) -> OperatorFacts:
         raise UnsupportedInstallation(
             f"operator {facts.version} does not serve Flux {installation.version}",
             where=where,
-            hint=f"leave the version out, or move to {_nearest(installation.version, facts)} with the old installer first",
+            hint=f"move to {_nearest(installation.version, facts)} with the old installer first, or name no version",
         )
     return facts
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from flux_handover.catalogue.operators import newest_operator_serving
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
-from flux_handover.plan.layout import Layout
 from flux_handover.plan.phases import Gate
 from flux_handover.plan.target import InstanceForm, Target
 
 
-def decisions(cluster: Cluster, installation: Installation, target: Target, layout: Layout) -> tuple[str, ...]:
+def decisions(cluster: Cluster, installation: Installation, target: Target) -> tuple[str, ...]:
     """Why the plan is as it is."""
     root = cluster.builds[cluster.root].ks
     identical = "" if root.source.name != root.id.name else ", and it would drop every field that its template lacks"
@@ -25,7 +24,7 @@ def decisions(cluster: Cluster, installation: Installation, target: Target, layo
         _form(target),
         f"the Namespace {target.namespace} belongs to the operator from phase instance on: "
         "later edits of its file have no effect, the patch on kind Namespace has",
-        *layout.reasons,
+        *target.layout.reasons,
     )
 
 

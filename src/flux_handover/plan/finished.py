@@ -18,10 +18,12 @@ from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import HELM_POLICY, PRUNE, mapping
 from flux_handover.plan import present
 from flux_handover.plan.choosing import CHARTS
+from flux_handover.plan.located import layout_of
 from flux_handover.plan.phases import Plan
 from flux_handover.plan.placement import INSTANCE, OPERATOR
 from flux_handover.plan.present import PresentInstance
 from flux_handover.plan.target import CarriedPatch, InstanceForm, Options, Release, Target
+from flux_handover.tree import Tree
 
 _EXACT = re.compile(r"v?\d+\.\d+\.\d+")
 
@@ -42,7 +44,7 @@ def finished_plan(snapshot: Snapshot, cluster: Cluster, installation: Installati
         cluster=cluster.name,
         revision=snapshot.revision,
         installation=installation,
-        target=target_of(found, cluster, options),
+        target=target_of(found, cluster, snapshot.tree, options),
         phases=(),
         assumptions=(),
         decisions=("nothing is left to do: the old installation is gone, the FluxInstance is pinned and protected",),
@@ -50,7 +52,7 @@ def finished_plan(snapshot: Snapshot, cluster: Cluster, installation: Installati
     )
 
 
-def target_of(found: PresentInstance, cluster: Cluster, options: Options) -> Target:
+def target_of(found: PresentInstance, cluster: Cluster, tree: Tree, options: Options) -> Target:
     """The target that is already reached, read from what is there."""
     spec = found.spec
     namespace = found.found.object.id.namespace
@@ -72,6 +74,7 @@ def target_of(found: PresentInstance, cluster: Cluster, options: Options) -> Tar
             OPERATOR, namespace, version, mapping(operator.object.spec.get("values")) if operator else {}
         ),
         instance=_release(INSTANCE, namespace, chart, values),
+        layout=layout_of(cluster, tree),
         common_metadata=_frozen(spec.get("commonMetadata")),
     )
 

@@ -13,7 +13,6 @@ from flux_handover.catalogue.manifests import CLUSTER_SCOPED
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import OPERATOR_NAME, OWNER_NAME, PRUNE, ObjectId
-from flux_handover.plan.layout import Layout
 from flux_handover.plan.phases import Gate
 from flux_handover.plan.protecting import Override
 from flux_handover.plan.target import InstanceForm, Target
@@ -54,13 +53,14 @@ def before_operator(cluster: Cluster, installation: Installation, overrides: tup
     """`protect` is live: the owner does not prune any more, and has seen so."""
     owner = cluster.builds.get(installation.owner) if installation.owner else None
     gates = [_unpruned(owner.id)] if owner else []
-    return (*gates, *(_overridden(override) for override in overrides))
+    parents = sorted({override.parent for override in overrides})
+    return (*gates, *(_overridden(id, [o for o in overrides if o.parent == id]) for id in parents))
 
 
-def before_instance(target: Target, layout: Layout) -> tuple[Gate, ...]:
+def before_instance(target: Target) -> tuple[Gate, ...]:
     """The operator runs, and the API server knows its kinds."""
     return (
-        _ready(KUSTOMIZATIONS, layout.operator.ks, "the instance's Kustomization depends on it"),
+        _ready(KUSTOMIZATIONS, target.layout.operator.ks, "the instance's Kustomization depends on it"),
         _ready(HELM_RELEASES, target.operator.id, "without the operator a FluxInstance does nothing"),
         Gate(
             id="instance-crd",
@@ -119,7 +119,8 @@ def _quiet() -> Iterator[Gate]:
             condition=condition,
             command=(
                 f"kubectl get {KUSTOMIZATIONS},{HELM_RELEASES} --all-namespaces -o "
-                f"jsonpath='{{range .items[?({test})]}}{{.kind}}/{{.metadata.namespace}}/{{.metadata.name}}{{\"\\n\"}}{{end}}'"
+                f"jsonpath='{{range .items[?({test})]}}"
+                '{.kind}/{.metadata.namespace}/{.metadata.name}{"\\n"}{end}\''
             ),
             expect="no output",
             why=why,
@@ -202,18 +203,18 @@ def _unpruned(id: ObjectId) -> Gate:
     )
 
 
-def _overridden(override: Override) -> Gate:
-    id = override.parent
+def _overridden(id: ObjectId, overrides: list[Override]) -> Gate:
+    names = [override.app.ks.name for override in overrides]
     return Gate(
-        id="defaults-are-undone",
+        id=f"defaults-undone-{id.name}",
         object=id,
-        condition=f"the live {id} leaves {override.app.ks} alone",
+        condition=f"the live {id} leaves {' and '.join(names)} alone",
         command=(
             f"kubectl -n {id.namespace} get {KUSTOMIZATIONS} {id.name} -o "
-            'jsonpath=\'{.spec.patches[-1:].target.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}\''
+            'jsonpath=\'{.spec.patches[*].target.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}\''
         ),
-        expect=f"{override.app.ks.name} True",
-        why=override.why,
+        expect=f"{' '.join(names)} True, perhaps with other names before them",
+        why="; ".join(override.why for override in overrides),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from flux_handover.objects import ObjectId
@@ -34,7 +35,8 @@ class Manners:
     """How a Kustomization of the repository is written, learnt from a neighbour.
 
     `spec` holds the fields that are the same for every application (interval, sourceRef, ...), in
-    the neighbour's order of keys `order`; `labelled` whether its commonMetadata names it.
+    the neighbour's order of keys `order`; `labelled` whether its commonMetadata names it; `root` is
+    what paths from the top begin with.
     """
 
     order: tuple[str, ...]
@@ -43,6 +45,7 @@ class Manners:
     targets_namespace: bool
     labelled: bool
     dotted: bool
+    root: str = "./"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class Layout:
     """The whole placement: the list that gets the new entries, its owner, and both applications.
 
     `opt_outs` are labels by which the repository's own patches leave a Kustomization alone.
-    `release_interval` and `source_interval` are the neighbours'. `frozen` is a generated directory
-    that must get a list of its own first; empty where none does.
+    `release_interval` and `source_interval` are the neighbours'. `schemas` maps `apiVersion/kind`
+    to the comment that names its schema in the files of this cluster.
     """
 
     listing: str
@@ -62,7 +65,7 @@ class Layout:
     opt_outs: Mapping[str, str]
     release_interval: str
     source_interval: str
-    frozen: str = ""
+    schemas: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reasons: tuple[str, ...] = ()
 
 

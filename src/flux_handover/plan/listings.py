@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from flux_handover.documents import Document, read_documents
@@ -42,11 +43,25 @@ class Listing:
 def live_listings(cluster: Cluster, tree: Tree) -> tuple[Listing, ...]:
     """Every kustomization.yaml that some live Kustomization reads from this repository, by path."""
     found: dict[str, Listing] = {}
-    for build in cluster:
+    for build in local_builds(cluster):
         for path in sorted(build.reads):
             if path not in found and is_listing(path) and path in tree:
                 found[path] = Listing(path, build.id, tuple(_entries(path, tree)))
     return tuple(found[path] for path in sorted(found))
+
+
+def local_builds(cluster: Cluster) -> tuple[Build, ...]:
+    """Builds whose artifact is this repository: paths that others read lie in another tree."""
+    root = cluster.builds[cluster.root].ks.source
+    url = cluster.sources[root].url if root in cluster.sources else ""
+    here = {id for id, source in cluster.sources.items() if source.url == url} | {root}
+    return tuple(build for build in cluster if build.ks.source in here)
+
+
+def read_files(cluster: Cluster, tree: Tree) -> tuple[str, ...]:
+    """Files of this repository that live Kustomizations read, sorted."""
+    read = {path for build in local_builds(cluster) for path in build.reads}
+    return tuple(sorted(path for path in read if path in tree and tree.files[path].content is not None))
 
 
 def is_listing(path: str) -> bool:
@@ -62,7 +77,7 @@ def listing_of(directory: str, tree: Tree) -> str | None:
 
 def generated_paths(cluster: Cluster, tree: Tree) -> frozenset[str]:
     """Paths of live Kustomizations without a kustomization.yaml: Flux builds every YAML file below (G1)."""
-    return frozenset(build.ks.path for build in cluster if _is_generated(build, tree))
+    return frozenset(build.ks.path for build in local_builds(cluster) if _is_generated(build, tree))
 
 
 def is_below(path: str, directory: str) -> bool:
@@ -72,13 +87,20 @@ def is_below(path: str, directory: str) -> bool:
 
 def documents_of(tree: Tree, path: str) -> tuple[Document, ...]:
     """The YAML documents of a file that could be read; none where the file is absent."""
-    if path not in tree or tree.files[path].content is None:
-        return ()
-    return read_documents(path, tree.read(path)).documents
+    content = tree.files[path].content if path in tree else None
+    return _documents(path, content) if content is not None else ()
+
+
+@lru_cache(maxsize=4096)
+def _documents(path: str, content: bytes) -> tuple[Document, ...]:
+    return read_documents(path, content).documents
 
 
 def document_of(tree: Tree, path: str, id: ObjectId) -> Document | None:
     """The document of a file that describes an object, or the only one of its kind and name."""
+    content = tree.files[path].content if path in tree else None
+    if content is None or id.name.encode() not in content:
+        return None
     named = [d for d in documents_of(tree, path) if _describes(d.mapping, id)]
     exact = [d for d in named if _namespace(d.mapping) == id.namespace]
     if exact:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from flux_handover.catalogue.distributions import storage_api_versions
-from flux_handover.emit import Style, block_lines, dump
+from flux_handover.emit import Style, block_lines, dump, kind_and_group
 from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, OPERATOR_GROUP, PRUNE, SOURCE_GROUP, ObjectId
 from flux_handover.plan.layout import AppFiles, Layout
 from flux_handover.plan.target import CarriedPatch, InstanceForm, Release, Target
@@ -52,10 +53,10 @@ def operator_files(target: Target, layout: Layout, style: Style) -> tuple[NewFil
     ks = _ks(app, target, layout, {"wait": True})
     release = _release(target.operator, target, layout, _OPERATOR_ACTIONS)
     return (
-        NewFile(app.ks_file, dump(ks, style), (app.ks,)),
-        NewFile(app.listing, dump(_list(app, (app.release, app.source), style), style), ()),
-        NewFile(app.release, dump(release, style), (target.operator.id,)),
-        NewFile(app.source, dump(_source(target.operator, target, layout), style), (target.operator.source,)),
+        NewFile(app.ks_file, _text(ks, layout, style), (app.ks,)),
+        NewFile(app.listing, _text(_list(app, (app.release, app.source), style), layout, style), ()),
+        NewFile(app.release, _text(release, layout, style), (target.operator.id,)),
+        NewFile(app.source, _text(_source(target.operator, target, layout), layout, style), (target.operator.source,)),
     )
 
 
@@ -63,23 +64,22 @@ def instance_files(target: Target, layout: Layout, style: Style) -> tuple[NewFil
     """The FluxInstance in its form, under a Kustomization that depends on the operator's."""
     app = layout.instance
     ks = _ks(app, target, layout, _instance_fields(target, layout))
-    head = NewFile(app.ks_file, dump(ks, style), (app.ks,))
+    head = NewFile(app.ks_file, _text(ks, layout, style), (app.ks,))
     match target.form:
         case InstanceForm.HELMRELEASE:
-            text = with_comments(
-                dump(_release(target.instance, target, layout, _INSTANCE_ACTIONS), style), target.patches
-            )
+            release = _text(_release(target.instance, target, layout, _INSTANCE_ACTIONS), layout, style)
+            source = _source(target.instance, target, layout)
             return (
                 head,
-                NewFile(app.listing, dump(_list(app, (app.release, app.source), style), style), ()),
-                NewFile(app.release, text, (target.instance.id,)),
-                NewFile(app.source, dump(_source(target.instance, target, layout), style), (target.instance.source,)),
+                NewFile(app.listing, _text(_list(app, (app.release, app.source), style), layout, style), ()),
+                NewFile(app.release, with_comments(release, target.patches), (target.instance.id,)),
+                NewFile(app.source, _text(source, layout, style), (target.instance.source,)),
             )
         case InstanceForm.MANIFEST:
-            text = with_comments(dump(instance_manifest(target), style), target.patches)
+            text = with_comments(_text(instance_manifest(target), layout, style), target.patches)
             return (
                 head,
-                NewFile(app.listing, dump(_list(app, (app.manifest,), style), style), ()),
+                NewFile(app.listing, _text(_list(app, (app.manifest,), style), layout, style), ()),
                 NewFile(app.manifest, text, (target.instance_id,)),
             )
 
@@ -121,7 +121,7 @@ def _ks(app: AppFiles, target: Target, layout: Layout, fields: Mapping[str, Any]
         metadata["namespace"] = app.ks.namespace
     if layout.opt_outs:
         metadata["labels"] = dict(layout.opt_outs)
-    spec: dict[str, Any] = {**manners.spec, **fields, "path": f"./{app.directory}", "prune": False}
+    spec: dict[str, Any] = {**manners.spec, **fields, "path": manners.root + app.directory, "prune": False}
     if manners.targets_namespace:
         spec["targetNamespace"] = target.namespace
     if manners.labelled:
@@ -178,6 +178,13 @@ def _api_version(target: Target, group: str, kind: str) -> str:
     return f"{group}/{storage_api_versions(target.flux_version)[group, kind]}"
 
 
+def _text(manifest: Mapping[str, Any], layout: Layout, style: Style) -> str:
+    """A whole file; Flux and kustomize share a kind, so the schema comment goes by API version too."""
+    comment = layout.schemas.get(f"{manifest['apiVersion']}/{manifest['kind']}")
+    schemas = {kind_and_group(manifest): comment} if comment else {}
+    return dump(manifest, replace(style, schemas=MappingProxyType(schemas)))
+
+
 def text_of(content: Any) -> str:
     """YAML of a patch, for a literal block."""
     return "\n".join(block_lines(content)) + "\n"
@@ -190,13 +197,8 @@ def with_comments(text: str, patches: tuple[CarriedPatch, ...]) -> str:
     assert len(starts) == len(patches), "each patch is one element of the list"
     for start, patch in reversed(list(zip(starts, patches, strict=True))):
         indent = lines[start][: len(lines[start]) - len(lines[start].lstrip())]
-        lines[start:start] = [f"{indent}# {comment}".rstrip() for comment in _said(patch)]
+        lines[start:start] = [f"{indent}# {comment}".rstrip() for comment in patch.comments]
     return "\n".join(lines) + "\n"
-
-
-def _said(patch: CarriedPatch) -> tuple[str, ...]:
-    """The owner's words, else where the setting came from."""
-    return patch.comments
 
 
 def _patch_lines(lines: list[str]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from flux_handover.model.flux import FluxKustomization
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId, mapping
 from flux_handover.plan.layout import Manners
-from flux_handover.plan.listings import Listing, document_of, documents_of
+from flux_handover.plan.listings import Listing, document_of, documents_of, read_files
 from flux_handover.plan.selectors import Requirement, requirements, selects
 from flux_handover.tree import Tree
 
@@ -31,6 +32,7 @@ _DEFAULT_ORDER = (
     "retryInterval",
     "timeout",
 )
+_SCHEMA = re.compile(r"^# *yaml-language-server: *\$schema=\S+", re.MULTILINE)
 _RELEASE_FILE, _SOURCE_FILE = "helmrelease.yaml", "ocirepository.yaml"
 
 
@@ -49,6 +51,7 @@ def manners_of(model: Build | None, parent: Build, home: Listing, tree: Tree) ->
         targets_namespace=not raw or "targetNamespace" in spec,
         labelled=bool(name) and labels.get("app.kubernetes.io/name") == name,
         dotted=_is_dotted(home, tree),
+        root="" if model and not str(spec.get("path", "./")).startswith("./") else "./",
     )
 
 
@@ -62,8 +65,7 @@ def _raw(model: Build | None, tree: Tree) -> Mapping[str, Any]:
 def _fallback(build: Build) -> Mapping[str, Any]:
     """Fields that every Kustomization needs, from one that is live."""
     spec = build.ks.object.spec
-    reference = dict(mapping(spec.get("sourceRef")))
-    return {"interval": spec.get("interval", "30m"), "sourceRef": reference, "timeout": "5m"}
+    return {"interval": spec.get("interval", "30m"), "sourceRef": dict(mapping(spec.get("sourceRef")))}
 
 
 def _is_dotted(home: Listing, tree: Tree) -> bool:
@@ -134,10 +136,28 @@ def interval_of(cluster: Cluster, kind: str, default: str) -> str:
     return max(sorted(found), key=found.__getitem__) if found else default
 
 
+def schemas_of(cluster: Cluster, tree: Tree) -> Mapping[str, str]:
+    """The comment that names the schema of a kind, by `apiVersion/kind`: one for its version before a stale one."""
+    found: dict[str, Counter[str]] = {}
+    for path in read_files(cluster, tree):
+        if b"$schema=" in (tree.files[path].content or b""):
+            for document in documents_of(tree, path):
+                comment = _SCHEMA.search(document.source)
+                key = f"{document.mapping.get('apiVersion')}/{document.mapping.get('kind')}"
+                if comment:
+                    found.setdefault(key, Counter())[comment.group()] += 1
+    return MappingProxyType({key: _fitting(key, comments) for key, comments in sorted(found.items())})
+
+
+def _fitting(key: str, comments: Counter[str]) -> str:
+    version = key.split("/")[-2]
+    current = [comment for comment in comments if re.search(rf"[-_/]{version}\.json", comment)]
+    return max(sorted(current or comments), key=comments.__getitem__)
+
+
 def _read_files(cluster: Cluster, tree: Tree) -> Iterator[str]:
-    seen = {path for build in cluster for path in build.reads}
-    for path in sorted(seen):
-        if path in tree and tree.files[path].content is not None and b"toolkit.fluxcd.io" in tree.read(path):
+    for path in read_files(cluster, tree):
+        if tree.files[path].content is not None and b"toolkit.fluxcd.io" in tree.read(path):
             yield path
 
 

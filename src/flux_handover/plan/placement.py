@@ -28,7 +28,7 @@ from flux_handover.plan.listings import (
     listing_of,
     live_listings,
 )
-from flux_handover.plan.manners import interval_of, manners_of, opt_outs_of, release_files
+from flux_handover.plan.manners import interval_of, manners_of, opt_outs_of, release_files, schemas_of
 from flux_handover.tree import Tree, clean_path
 
 OPERATOR = "flux-operator"
@@ -107,6 +107,7 @@ def _layout(
         opt_outs=opt_outs_of(parent),
         release_interval=interval_of(cluster, "HelmRelease", "30m"),
         source_interval=interval_of(cluster, "OCIRepository", "1h"),
+        schemas=schemas_of(cluster, tree),
         reasons=tuple(_reasons(home, model, dictate)),
     )
     _check(layout, cluster, tree)
@@ -136,7 +137,7 @@ def _home(
         raise UnsupportedInstallation(
             "no kustomization.yaml that Flux reads lists Kustomizations or the Namespace of Flux",
             where=cluster.name,
-            hint="name the directory for the new files with --place-under; it needs a kustomization.yaml that Flux reads",
+            hint="name a directory whose kustomization.yaml Flux reads with --place-under",
         )
     return next(listing for score, listing in scored if score == best)
 

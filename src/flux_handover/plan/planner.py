@@ -24,9 +24,7 @@ from flux_handover.plan.decisions import assumptions, decisions
 from flux_handover.plan.edits import edited
 from flux_handover.plan.effective import check_effective, overrides_needed
 from flux_handover.plan.finished import finished_plan
-from flux_handover.plan.layout import Layout
 from flux_handover.plan.phases import Gate, Phase, PhaseDraft, PhaseName, Plan, changed_files
-from flux_handover.plan.placement import layout_for
 from flux_handover.plan.protecting import Override
 from flux_handover.plan.target import Options, Target
 from flux_handover.plan.ways_back import way_back
@@ -45,7 +43,6 @@ class Handover:
     cluster: Cluster
     installation: Installation
     target: Target
-    layout: Layout
     style: Style
     overrides: tuple[Override, ...] = ()
 
@@ -64,9 +61,8 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
     if installation.method not in SUPPORTED and present.instance(cluster) is not None:
         return finished_plan(snapshot, cluster, installation, options)
     target = choose_target(installation, cluster, snapshot.tree, options)
-    layout = layout_for(installation, cluster, snapshot.tree, options.place_under)
-    style = learn_style(snapshot.tree, layout.listing.rpartition("/")[0])
-    handover = Handover(cluster, installation, target, layout, style)
+    style = learn_style(snapshot.tree, target.layout.listing.rpartition("/")[0])
+    handover = Handover(cluster, installation, target, style)
     handover = _made_safe(handover, snapshot.tree, read)
     return _plan(snapshot, handover, tuple(_drafted(handover, snapshot.tree)))
 
@@ -81,7 +77,7 @@ def _named(snapshot: Snapshot, name: str) -> tuple[Cluster, Installation]:
 
 def _made_safe(handover: Handover, tree: Tree, read: Read) -> Handover:
     """The handover with everything that parents' defaults would break undone, or a refusal (R12)."""
-    target, layout = handover.target, handover.layout
+    target, layout = handover.target, handover.target.layout
     cluster = _with_instance(handover, tree, read)
     safe = replace(handover, overrides=overrides_needed(cluster, target, layout))
     if safe.overrides:
@@ -111,7 +107,7 @@ def _drafted(handover: Handover, tree: Tree, until: PhaseName = PhaseName.REFERE
 def _drafters(handover: Handover) -> dict[PhaseName, Drafter]:
     """One function per phase, in the order of rules.md R21."""
     cluster, installation = handover.cluster, handover.installation
-    target, layout, style = handover.target, handover.layout, handover.style
+    target, layout, style = handover.target, handover.target.layout, handover.style
     return {
         PhaseName.PROTECT: lambda tree: protecting.protect(cluster, installation, tree, handover.overrides),
         PhaseName.OPERATOR: lambda tree: adding.operator(cluster, target, layout, style, tree),
@@ -132,7 +128,7 @@ def _plan(snapshot: Snapshot, handover: Handover, drafted: tuple[_Drafted, ...])
         target=target,
         phases=phases,
         assumptions=assumptions(facts) if phases else (),
-        decisions=decisions(cluster, installation, target, handover.layout),
+        decisions=decisions(cluster, installation, target),
         findings=(*snapshot.findings, *findings),
     )
 
@@ -181,7 +177,7 @@ def _gates(phase: PhaseName, handover: Handover, removed: frozenset[ObjectId]) -
         case PhaseName.OPERATOR:
             return gates.before_operator(handover.cluster, installation, handover.overrides)
         case PhaseName.INSTANCE:
-            return gates.before_instance(target, handover.layout)
+            return gates.before_instance(target)
         case PhaseName.BOOTSTRAP | PhaseName.RETIRE:
             return gates.after_instance(target, installation)
         case PhaseName.REFERENCES:

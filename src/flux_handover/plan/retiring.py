@@ -16,7 +16,7 @@ from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import ObjectId, id_of, mapping
 from flux_handover.plan.layout import Layout
-from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, documents_of, live_listings
+from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, documents_of, live_listings, read_files
 from flux_handover.plan.operations import Operation, RemoveDocument, RemoveFile, SetField, UnlistResource
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.tree import Tree, clean_path
@@ -71,8 +71,7 @@ def _documents(removed: tuple[tuple[ObjectId, str], ...], cluster: Cluster, tree
 
 
 def _file_with(id: ObjectId, cluster: Cluster, tree: Tree) -> str:
-    reads = sorted({path for build in cluster for path in build.reads if path in tree})
-    found = next((path for path in reads if document_of(tree, path, id) is not None), None)
+    found = next((path for path in read_files(cluster, tree) if document_of(tree, path, id) is not None), None)
     if found is None:
         raise UnsupportedInstallation(f"{id} is not written in this repository", hint="remove it where it is written")
     return found
@@ -103,7 +102,7 @@ def _redirected(build: Build, old: ObjectId, new: ObjectId, tree: Tree) -> Itera
 
 def _install_manifests(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[Operation]:
     """Install manifests that a person applies: no live Kustomization reads them."""
-    read = {path for build in cluster for path in build.reads}
+    read = frozenset(read_files(cluster, tree))
     for path in tree:
         if path in read or posixpath.basename(path) not in KUSTOMIZATION_FILES or not _installs(path, tree):
             continue

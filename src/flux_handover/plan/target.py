@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from flux_handover.findings import Location
-from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId
+from flux_handover.objects import HELM_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId
+from flux_handover.plan.layout import Layout
 
 INSTANCE_NAME = "flux"
 """The only name that the operator accepts since 0.21."""
@@ -85,7 +86,8 @@ class Target:
     """The end of a handover.
 
     `cluster` and `distribution` are the FluxInstance's fields of that name; `instance` is its
-    chart's release, also where the form is a manifest (its values are then not used).
+    chart's release, also where the form is a manifest (its values are then not used). `layout` says
+    where the files of both are, or will be.
     """
 
     sync: SyncStrategy
@@ -99,6 +101,7 @@ class Target:
     patches: tuple[CarriedPatch, ...]
     operator: Release
     instance: Release
+    layout: Layout
     common_metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
 
@@ -106,10 +109,6 @@ class Target:
     def instance_id(self) -> ObjectId:
         """The FluxInstance."""
         return ObjectId(OPERATOR_GROUP, "FluxInstance", self.namespace, INSTANCE_NAME)
-
-    def ks_of(self, release: Release) -> ObjectId:
-        """The Kustomization that applies a release; it lies where the releases lie."""
-        return ObjectId(KUSTOMIZE_GROUP, "Kustomization", self.namespace, release.name)
 
     @property
     def spec(self) -> Mapping[str, Any]:

@@ -1,0 +1,54 @@
+"""A directory is a test: what is there before, the operations, and the whole repository after them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from planning import CASES, Reader, names_of, shown, tree_of
+
+from flux_handover.tree import Tree
+
+NAMES = sorted(path.name for path in CASES.glob("plan-*"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plan_has_these_operations(name: str, reader: Reader) -> None:
+    plan = reader.plan(tree_of(CASES / name / "before"))
+
+    assert shown(plan) == golden_text(CASES / name / "operations.txt", shown(plan))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plan_ends_in_these_files(name: str, reader: Reader) -> None:
+    plan = reader.plan(tree_of(CASES / name / "before"))
+    end = plan.phases[-1].tree
+
+    expected = golden_tree(CASES / name / "expected", end)
+
+    assert {path: end.read(path).decode() for path in end} == {path: expected.read(path).decode() for path in expected}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_left_to_plan_after_the_last_phase(name: str, reader: Reader) -> None:
+    end = reader.plan(tree_of(CASES / name / "before")).phases[-1].tree
+
+    assert names_of(reader.plan(end)) == []
+
+
+def golden_text(path: Path, actual: str) -> str:
+    """The expected text, written first under `make golden`."""
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(actual)
+    return path.read_text()
+
+
+def golden_tree(directory: Path, actual: Tree) -> Tree:
+    """The expected repository, written first under `make golden`."""
+    if os.environ.get("UPDATE_GOLDEN"):
+        shutil.rmtree(directory, ignore_errors=True)
+        for path in actual:
+            place = directory / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(actual.read(path))
+    return tree_of(directory)
