@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from flux_handover import catalogue
 from flux_handover.adapters.engine import Engine
 from flux_handover.model.instance import InstanceError, Kustomizer, render_instance
+from flux_handover.model.instance_crds import may_reach_crds
 from flux_handover.objects import Object
 
 OPERATOR = "0.49.0"
@@ -435,3 +436,28 @@ def test_without_settings_an_instance_has_the_ids_of_the_cli_export(
 
     exported = catalogue.install_manifests(version, tuple(chosen), "delivery")
     assert set(rendered) == {(manifest["kind"], manifest["metadata"]["name"]) for manifest in exported}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({"target": {"kind": "Deployment"}, "patch": ""}, False),
+        ({"target": {"kind": "Custom.*"}, "patch": ""}, True),
+        ({"target": {"kind": "(Deployment|Service)", "name": ".*"}, "patch": ""}, False),
+        ({"target": {"kind": "*"}, "patch": ""}, True),
+        ({"target": {"labelSelector": "app.kubernetes.io/part-of=flux"}, "patch": ""}, True),
+        ({"patch": "kind: Namespace"}, False),
+        ({"patch": "kind: CustomResourceDefinition"}, True),
+    ],
+)
+def test_only_a_patch_that_may_reach_crds_needs_their_schemas(written: Mapping[str, Any], expected: bool) -> None:
+    assert may_reach_crds(written) is expected
+
+
+def test_crds_are_the_same_built_with_and_without_their_schemas(engine: Kustomizer) -> None:
+    unmatched = {
+        "target": {"kind": "CustomResourceDefinition", "name": "spare"},
+        "patch": "- {op: test, path: /a, value: 1}",
+    }
+
+    assert render(engine, instance(kustomize={"patches": [unmatched]})) == render(engine, instance())

@@ -20,7 +20,6 @@ Patch = Mapping[str, Any]
 
 ARGUMENTS = "/spec/template/spec/containers/0/args"
 _APPLIERS = ("kustomize-controller", "helm-controller")
-_KINDS = ("FluxInstance", "ResourceSet", "ResourceSetInputProvider")
 
 
 def operator_patches(spec: InstanceSpec, operator: str) -> list[Patch]:
@@ -135,30 +134,12 @@ def _external_artifacts(spec: InstanceSpec) -> Iterable[Patch]:
 
 
 def _notifications(spec: InstanceSpec) -> Iterable[Patch]:
-    """Alerts and receivers may name the operator's own kinds."""
-    if "notification-controller" not in spec.components:
-        return
-    for kind, field in (("Alert", "eventSources"), ("Receiver", "resources")):
-        yield _enum_patch(spec.version, kind, field)
-    rule = {"apiGroups": ["fluxcd.controlplane.io"], "resources": ["*"], "verbs": ["*"]}
-    yield json_patch(
-        {"kind": "ClusterRole", "name": "crd-controller"}, [{"op": "add", "path": "/rules/-", "value": rule}]
-    )
-
-
-def _enum_patch(version: str, kind: str, field: str) -> Patch:
-    crd = catalogue.crds(version)[("notification.toolkit.fluxcd.io", kind)]
-    steps = [
-        {
-            "op": "add",
-            "path": f"/spec/versions/{index}/schema/openAPIV3Schema/properties/spec/properties/{field}"
-            "/items/properties/kind/enum/-",
-            "value": added,
-        }
-        for index in range(len(crd["spec"]["versions"]))
-        for added in _KINDS
-    ]
-    return json_patch({"kind": "CustomResourceDefinition", "name": crd["metadata"]["name"]}, steps)
+    """Controllers that notify may read the operator's own kinds; the CRDs are extended elsewhere."""
+    if "notification-controller" in spec.components:
+        rule = {"apiGroups": ["fluxcd.controlplane.io"], "resources": ["*"], "verbs": ["*"]}
+        yield json_patch(
+            {"kind": "ClusterRole", "name": "crd-controller"}, [{"op": "add", "path": "/rules/-", "value": rule}]
+        )
 
 
 def _identity(spec: InstanceSpec, operator: str) -> Iterable[Patch]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flux_handover import catalogue
+from flux_handover.model.instance_crds import CRD, extended, may_reach_crds, without_schemas
 from flux_handover.model.instance_spec import InstanceSpec, Storage, Sync
 from flux_handover.tree import File, Tree, blob_digest
 
@@ -54,8 +55,10 @@ def _resources(spec: InstanceSpec) -> dict[str, list[Mapping[str, Any]]]:
     }
     if spec.cluster.has_network_policy:
         resources["policies.yaml"] = list(catalogue.objects_of(spec.version, "policies"))
+    crds = extended if any(may_reach_crds(patch) for patch in spec.patches) else without_schemas
     for component in spec.components:
-        resources[f"{component}.yaml"] = list(catalogue.objects_of(spec.version, component))
+        manifests = catalogue.objects_of(spec.version, component)
+        resources[f"{component}.yaml"] = [crds(each) if each["kind"] == CRD else each for each in manifests]
     for shard in spec.shards:
         resources[f"{_shard_folder(shard)}/controllers.yaml"] = _sharded_objects(spec)
     if spec.storage:
