@@ -7,7 +7,7 @@ text, unknown tags are ignored (`go.yaml.in/yaml/v3:decode.go@v3.0.4`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -21,7 +21,6 @@ MAX_NODES = 500_000
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _NOTHING: Any = object()
 _MERGE: Any = object()
-_BEGINNINGS = (yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent)
 
 
 class Refused(Exception):
@@ -44,6 +43,10 @@ class _Frame:
     key: Any = _NOTHING
     merged: list[Any] = field(default_factory=list)
 
+    @property
+    def awaits_key(self) -> bool:
+        return self.key is _NOTHING and type(self.container) is dict
+
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
@@ -57,14 +60,18 @@ def events(source: str) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(source, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = ", ".join(part for part in (error.context, error.problem) if part)
-        index = mark.index if mark else 0
-        hint = "indent with spaces, not with tabs" if source[index : index + 1] == "\t" else ""
-        raise Refused([(index, f"not valid YAML: {what}")], hint) from error
+        raise _not_yaml(error, source) from error
     except yaml.YAMLError as error:
         position = getattr(error, "position", 0)
         raise Refused([(position, "not valid YAML: a control character")]) from error
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, source: str) -> Refused:
+    mark = error.problem_mark or error.context_mark
+    index = mark.index if mark else 0
+    what = ", ".join(filter(None, (error.context, error.problem)))
+    hint = "indent with spaces, not with tabs" if source[index : index + 1] == "\t" else ""
+    return Refused([(index, f"not valid YAML: {what}")], hint)
 
 
 def content_of(source: str) -> tuple[int, Any]:
@@ -92,33 +99,22 @@ class _Reading:
 
     def read(self, event: Any) -> None:
         """Take one event."""
-        kind = type(event)
-        if not self.nodes and kind in _BEGINNINGS:
+        take = _TAKERS.get(type(event))
+        if take is None:
+            return
+        if not self.nodes:
             self.start = event.start_mark.index
-        if kind is yaml.ScalarEvent:
-            self._scalar(event)
-        elif kind is yaml.MappingStartEvent:
-            self._open(event, {})
-        elif kind is yaml.SequenceStartEvent:
-            self._open(event, [])
-        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-            self._close(event)
-        elif kind is yaml.AliasEvent:
-            self._alias(event)
+        take(self, event)
 
     def _scalar(self, event: Any) -> None:
-        text = event.value
         frame = self.frames[-1]
-        if type(frame.container) is dict and frame.key is _NOTHING:
-            self._count(event, 1, 0)
-            self._remember(event.anchor, text, 1, 0)
-            frame.key = _MERGE if text == "<<" and event.implicit[0] else self._key(frame, event, text)
-            return
-        if event.tag is None:
-            value = plain_value(text) if event.implicit[0] else text
-        else:
-            value = text if event.tag == "!" else tagged_value(event.tag, text)
         self._count(event, 1, 0)
+        if frame.awaits_key:
+            self._remember(event.anchor, event.value, 1, 0)
+            is_merge = event.value == "<<" and event.implicit[0]
+            frame.key = _MERGE if is_merge else self._key(frame, event, event.value)
+            return
+        value = _scalar_value(event)
         self._remember(event.anchor, value, 1, 0)
         self._place(event, value, 0)
 
@@ -127,9 +123,15 @@ class _Reading:
             self.duplicates.append((event.start_mark.index, f"the key {shown(text)} is given twice"))
         return text
 
+    def _open_mapping(self, event: Any) -> None:
+        self._open(event, {})
+
+    def _open_list(self, event: Any) -> None:
+        self._open(event, [])
+
     def _open(self, event: Any, container: Any) -> None:
         frame = self.frames[-1]
-        if type(frame.container) is dict and frame.key is _NOTHING:
+        if frame.awaits_key:
             _refuse(event, "a mapping or list as a key")
         self._count(event, 1, 0)
         self.frames.append(_Frame(container, event.anchor, self.nodes - 1))
@@ -145,19 +147,23 @@ class _Reading:
         self._place(event, frame.container, frame.height)
 
     def _alias(self, event: Any) -> None:
+        anchor = self._anchor(event)
+        self._count(event, anchor.nodes, anchor.height)
+        frame = self.frames[-1]
+        if not frame.awaits_key:
+            self._place(event, anchor.value, anchor.height)
+        elif anchor.height:
+            _refuse(event, "a mapping or list as a key")
+        else:
+            frame.key = self._key(frame, event, str(anchor.value))
+
+    def _anchor(self, event: Any) -> _Anchor:
         anchor = self.anchors.get(event.anchor)
         if anchor is None:
             within = any(frame.anchor == event.anchor for frame in self.frames)
             what = "is used inside itself" if within else "is not defined in this document"
             _refuse(event, f"the anchor {shown(event.anchor)} {what}")
-        self._count(event, anchor.nodes, anchor.height)
-        frame = self.frames[-1]
-        if type(frame.container) is dict and frame.key is _NOTHING:
-            if isinstance(anchor.value, (dict, list)):
-                _refuse(event, "a mapping or list as a key")
-            frame.key = self._key(frame, event, str(anchor.value))
-            return
-        self._place(event, anchor.value, anchor.height)
+        return anchor
 
     def _place(self, event: Any, value: Any, height: int) -> None:
         frame = self.frames[-1]
@@ -181,6 +187,22 @@ class _Reading:
             _refuse(event, f"more than {MAX_NODES} values once aliases are expanded")
         if height + len(self.frames) > MAX_DEPTH:
             _refuse(event, f"nested more than {MAX_DEPTH} deep")
+
+
+_TAKERS: dict[type, Callable[[_Reading, Any], None]] = {
+    yaml.ScalarEvent: _Reading._scalar,
+    yaml.MappingStartEvent: _Reading._open_mapping,
+    yaml.SequenceStartEvent: _Reading._open_list,
+    yaml.MappingEndEvent: _Reading._close,
+    yaml.SequenceEndEvent: _Reading._close,
+    yaml.AliasEvent: _Reading._alias,
+}
+
+
+def _scalar_value(event: Any) -> Any:
+    if event.tag is None:
+        return plain_value(event.value) if event.implicit[0] else event.value
+    return tagged_value(event.tag, event.value)
 
 
 def shown(text: str) -> str:

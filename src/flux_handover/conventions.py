@@ -10,12 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 
 from flux_handover.documents import Document, read_documents
 from flux_handover.emit import Style, kind_and_group
-from flux_handover.layout import Text, column_of
-from flux_handover.spans import NodeKind, root_of, walk
+from flux_handover.layout import list_indents
+from flux_handover.spans import root_of
 from flux_handover.tree import FileKind, Tree, clean_path
 
 ENOUGH_FILES = 40
@@ -54,16 +55,17 @@ def learn_style(tree: Tree, near: str) -> Style:
 
 
 def _samples(tree: Tree, directory: str) -> Iterator[_Sample]:
+    paths = islice(_paths(tree, directory), ENOUGH_FILES)
+    return filter(None, (_sample(tree, path) for path in paths))
+
+
+def _paths(tree: Tree, directory: str) -> Iterator[str]:
+    """The YAML files of the tree, nearest first."""
     seen: set[str] = set()
     while True:
-        paths = [path for path in tree.below(directory) if _extension(path) and path not in seen]
-        for path in paths:
-            if len(seen) >= ENOUGH_FILES:
-                return
-            seen.add(path)
-            sample = _sample(tree, path)
-            if sample is not None:
-                yield sample
+        fresh = (path for path in tree.below(directory) if path not in seen)
+        yield from filter(_extension, fresh)
+        seen.update(tree.below(directory))
         if not directory:
             return
         directory = posixpath.dirname(directory)
@@ -91,21 +93,14 @@ def _majority(votes: Iterable[bool], usual: bool) -> bool:
 
 def _list_indents(sample: _Sample) -> Iterator[bool]:
     for document in sample.documents:
-        text = Text(document.source)
-        for node in walk(root_of(document.source)):
-            for key, value in node.pairs:
-                if value.kind is NodeKind.LIST and not value.is_flow and value.elements:
-                    dash = text.dashes(value)[0].start
-                    yield column_of(text.source, dash) > column_of(text.source, key.start)
+        yield from list_indents(document.source, root_of(document.source))
 
 
 def _listed_paths(samples: Iterable[_Sample]) -> Iterator[list[str]]:
-    for sample in samples:
-        for document in sample.documents:
-            for key in _LISTED:
-                listed = document.mapping.get(key)
-                if isinstance(listed, list):
-                    yield [path for path in listed if isinstance(path, str) and "://" not in path]
+    documents = (document for sample in samples for document in sample.documents)
+    for listed in (document.mapping.get(key) for document in documents for key in _LISTED):
+        if isinstance(listed, list):
+            yield [path for path in listed if isinstance(path, str) and "://" not in path]
 
 
 def _dots(samples: Iterable[_Sample]) -> Iterator[bool]:

@@ -7,7 +7,7 @@ them for something else, and text of several lines becomes a literal block.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -61,12 +61,17 @@ def kind_and_group(value: Any) -> str:
 
 def block_lines(value: Any, *, indented_lists: bool = True) -> list[str]:
     """The lines of a value in block style, its outermost level at column 0."""
-    if isinstance(value, Mapping) and value:
-        return [line for key, child in value.items() for line in field_lines(key, child, indented_lists=indented_lists)]
-    if isinstance(value, Sequence) and not isinstance(value, str) and value:
-        return [line for child in value for line in element_lines(child, indented_lists=indented_lists)]
+    if is_filled(value):
+        lines = _members(value, indented_lists=indented_lists)
+        return [line for member in lines for line in member]
     head, body = scalar_parts(value)
     return [head, *indented(body)]
+
+
+def _members(value: Any, *, indented_lists: bool) -> Iterator[list[str]]:
+    if isinstance(value, Mapping):
+        return (field_lines(key, child, indented_lists=indented_lists) for key, child in value.items())
+    return (element_lines(child, indented_lists=indented_lists) for child in value)
 
 
 def field_lines(key: str, value: Any, *, indented_lists: bool = True) -> list[str]:

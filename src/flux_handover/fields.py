@@ -5,6 +5,7 @@ What the change means is checked by `splice`; here it is only made, in the style
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +27,11 @@ class Step:
 
 def position(elements: Sequence[Any], value: Any) -> int:
     """Where an element goes: among sorted texts in order, else last."""
-    keys = [_sort_key(element) for element in elements]
-    if not all(isinstance(element, str) for element in (*elements, value)):
+    keys = list(map(_sort_key, elements))
+    are_texts = {type(element) for element in (*elements, value)} == {str}
+    if len(keys) < 2 or not are_texts or keys != sorted(keys):
         return len(elements)
-    if len(keys) < 2 or keys != sorted(keys):
-        return len(elements)
-    return sum(key <= _sort_key(value) for key in keys)
+    return bisect_right(keys, _sort_key(value))
 
 
 def replaced(text: Text, steps: Sequence[Step], value: Any) -> str:
@@ -73,16 +73,20 @@ def with_element(text: Text, node: Node, index: int, value: Any) -> str:
 def without_child(text: Text, parents: Sequence[Step], child: Step) -> str:
     """The text without a field or element of the last of `parents`."""
     parent = parents[-1]
-    siblings = parent.node.pairs or [(element, element) for element in parent.node.elements]
-    index = next(n for n, pair in enumerate(siblings) if pair[1] is child.node)
+    siblings = parent.node.pairs or list(zip(parent.node.elements, parent.node.elements, strict=True))
+    index = [pair[1] is child.node for pair in siblings].index(True)
     if parent.node.is_flow:
         return text.drop_from_flow(siblings, index)
     if len(siblings) == 1:
         start = text.before_block(parent.key, parent.node)
         empty = "{}" if parent.node.kind is NodeKind.MAPPING else "[]"
         return text.put(start, parent.node.end, text.spaced(start, empty))
-    starts = [pair[0].start for pair in parent.node.pairs] or [dash.start for dash in text.dashes(parent.node)]
+    starts = _starts(text, parent.node)
     return _without_lines(text, child.node, starts[index], starts[index + 1 : index + 2])
+
+
+def _starts(text: Text, node: Node) -> list[int]:
+    return [pair[0].start for pair in node.pairs] or [dash.start for dash in text.dashes(node)]
 
 
 def _without_lines(text: Text, node: Node, begin: int, following: Sequence[int]) -> str:
@@ -107,13 +111,9 @@ def _replaced_by_block(text: Text, steps: Sequence[Step], value: Any) -> str:
     lines = emit.block_lines(value, indented_lists=indented)
     is_block = node.kind is not NodeKind.SCALAR and not node.is_flow
     if is_block or (step.key is None and len(steps) > 1):
-        start = _first_child(text, node) if is_block else text.after_properties(node)
+        start = _starts(text, node)[0] if is_block else text.after_properties(node)
         return text.put(start, node.end, text.joined(lines, column_of(text.source, start)))
     return text.put_block(step.key, node, "", lines, emit.STEP if indented or isinstance(value, dict) else 0)
-
-
-def _first_child(text: Text, node: Node) -> int:
-    return text.dashes(node)[0].start if node.elements else node.pairs[0][0].start
 
 
 def _key_position(keys: Sequence[str], key: str) -> int:
@@ -121,7 +121,7 @@ def _key_position(keys: Sequence[str], key: str) -> int:
     head = sum(other in _HEAD for other in keys)
     rest = list(keys[head:])
     is_sorted = len(rest) > 2 and rest == sorted(rest) and set(keys[:head]) <= _HEAD
-    return head + sum(other < key for other in rest) if is_sorted else len(keys)
+    return head + bisect_left(rest, key) if is_sorted else len(keys)
 
 
 def _sort_key(value: Any) -> str:

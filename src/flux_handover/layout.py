@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -184,8 +184,12 @@ def commented_start(source: str, start: int, end: int) -> int:
 
 def indents_lists(text: Text, root: Node) -> bool:
     """Whether lists below a key are indented in this document; if it has none, they are."""
-    for node in walk(root):
-        for key, value in node.pairs:
-            if value.kind is NodeKind.LIST and not value.is_flow and value.elements:
-                return column_of(text.source, text.dashes(value)[0].start) > column_of(text.source, key.start)
-    return True
+    return next(list_indents(text.source, root), True)
+
+
+def list_indents(source: str, root: Node) -> Iterator[bool]:
+    """Of each block list below a key, whether it is indented."""
+    for key, value in (pair for node in walk(root) for pair in node.pairs):
+        if value.kind is NodeKind.LIST and not value.is_flow:
+            dash = Text(source).dashes(value)[0]
+            yield column_of(source, dash.start) > column_of(source, key.start)

@@ -67,22 +67,15 @@ def root_of(source: str) -> Node:
     frames = [top]
     anchors: dict[str, Node] = {}
     for event in events(source):
-        kind = type(event)
-        if kind is yaml.DocumentEndEvent:
+        if isinstance(event, yaml.DocumentEndEvent):
             break
-        if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-            _finish(frames.pop(), event, source)
-            continue
-        node = _node(event, source)
-        if node is None:
-            continue
-        if node.kind is NodeKind.ALIAS:
-            node.target = anchors.get(node.anchor)
-        elif node.anchor:
-            anchors[node.anchor] = node
-        _attach(frames[-1], node)
-        if node.kind in (NodeKind.MAPPING, NodeKind.LIST):
-            frames.append(node)
+        if isinstance(event, yaml.CollectionEndEvent):
+            _finish(frames.pop(), event)
+        elif isinstance(event, yaml.NodeEvent):
+            node = _node(event, source)
+            _register(node, anchors)
+            _attach(frames[-1], node)
+            frames.extend([node] if isinstance(event, yaml.CollectionStartEvent) else [])
     return top.elements[0] if top.elements else Node(NodeKind.SCALAR, len(source), len(source))
 
 
@@ -109,16 +102,19 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def _step(node: Node, part: str | int, seen: tuple[int, ...]) -> Found | None:
-    if node.kind is NodeKind.LIST and isinstance(part, int) and -len(node.elements) <= part < len(node.elements):
-        element = node.elements[part]
-        return Found(element.start, element)
-    if node.kind is not NodeKind.MAPPING or id(node) in seen:
-        return None
-    pair = node.pair(str(part))
-    if pair is not None:
-        return Found(pair[0].start, pair[1])
-    merged = (_step(source, part, (*seen, id(node))) for source in _merge_sources(node))
-    return next((found for found in merged if found), None)
+    match node.kind:
+        case NodeKind.LIST if isinstance(part, int) and -len(node.elements) <= part < len(node.elements):
+            return Found(node.elements[part].start, node.elements[part])
+        case NodeKind.MAPPING if id(node) not in seen:
+            pair = node.pair(str(part))
+            return Found(pair[0].start, pair[1]) if pair else _merged_step(node, part, seen)
+        case _:
+            return None
+
+
+def _merged_step(node: Node, part: str | int, seen: tuple[int, ...]) -> Found | None:
+    found = (_step(source, part, (*seen, id(node))) for source in _merge_sources(node))
+    return next(filter(None, found), None)
 
 
 def _merge_sources(node: Node) -> list[Node]:
@@ -129,23 +125,26 @@ def _merge_sources(node: Node) -> list[Node]:
     return [element.resolved() for element in value.elements] if value.kind is NodeKind.LIST else [value]
 
 
-def _node(event: Any, source: str) -> Node | None:
-    start, end = event.start_mark.index, event.end_mark.index
-    anchor = getattr(event, "anchor", None) or ""
+def _node(event: Any, source: str) -> Node:
+    start, end, anchor = event.start_mark.index, event.end_mark.index, event.anchor or ""
     match event:
+        case yaml.ScalarEvent(style="|" | ">"):
+            end = _block_end(source, start, end)
+            return Node(NodeKind.SCALAR, start, end, str(event.style), anchor, text=event.value)
         case yaml.ScalarEvent():
-            style = event.style or ""
-            if style in ("|", ">"):
-                end = _block_end(source, start, end)
-            return Node(NodeKind.SCALAR, start, end, style, anchor, text=event.value)
-        case yaml.MappingStartEvent():
-            return Node(NodeKind.MAPPING, start, end, "flow" if event.flow_style else "", anchor)
-        case yaml.SequenceStartEvent():
-            return Node(NodeKind.LIST, start, end, "flow" if event.flow_style else "", anchor)
+            return Node(NodeKind.SCALAR, start, end, event.style or "", anchor, text=event.value)
         case yaml.AliasEvent():
             return Node(NodeKind.ALIAS, start, end, anchor=anchor)
         case _:
-            return None
+            kind = NodeKind.MAPPING if isinstance(event, yaml.MappingStartEvent) else NodeKind.LIST
+            return Node(kind, start, end, "flow" if event.flow_style else "", anchor)
+
+
+def _register(node: Node, anchors: dict[str, Node]) -> None:
+    if node.kind is NodeKind.ALIAS:
+        node.target = anchors.get(node.anchor)
+    elif node.anchor:
+        anchors[node.anchor] = node
 
 
 def _attach(parent: Node, node: Node) -> None:
@@ -157,7 +156,7 @@ def _attach(parent: Node, node: Node) -> None:
         parent.pairs.append((node, node))
 
 
-def _finish(node: Node, event: Any, source: str) -> None:
+def _finish(node: Node, event: Any) -> None:
     if node.is_flow:
         node.end = event.end_mark.index
         return

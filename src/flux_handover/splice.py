@@ -48,17 +48,9 @@ def set_field(content: bytes, document: int, path: Path, value: Any) -> bytes:
         return content
     steps = _steps(place, path)
     missing = path[len(steps) - 1 :]
-    if not missing and isinstance(value, dict) and isinstance(existing, dict) and value and existing:
+    if not missing and _are_filled_mappings(existing, value):
         return _merged(content, document, path, existing, value)
-    text = Text(place.source)
-    if not missing:
-        edited = replaced(text, steps, value)
-    elif isinstance(value_at(place.value, path[: len(steps) - 1]), dict) and steps[-1].node.kind is NodeKind.MAPPING:
-        edited = with_field(text, steps, str(missing[0]), _nested(missing[1:], value))
-    elif value_at(place.value, path[: len(steps) - 1]) is None:
-        edited = replaced(text, steps, _nested(missing, value))
-    else:
-        raise _refused(path, "the path leads through something that is not a mapping", place, steps[-1].node)
+    edited = _with_missing(place, steps, path, value) if missing else replaced(Text(place.source), steps, value)
     return _checked(place, edited, _with_value(place.value, path, value), path)
 
 
@@ -89,12 +81,8 @@ def insert_item(content: bytes, document: int, path: Path, value: Any) -> bytes:
 
 def insert_resource(content: bytes, document: int, path: Path, name: str) -> bytes:
     """The file with one more path in a list such as `resources`, with `./` if the others have it."""
-    elements = value_at(_open(content, document).value, path)
-    others = [element for element in elements or [] if isinstance(element, str) and "://" not in element]
-    bare = name.removeprefix("./")
-    dotted = bool(others) and all(element.startswith(("./", "../")) for element in others)
-    written = f"./{bare}" if (name.startswith("./") if not others else dotted) and not bare.startswith("../") else bare
-    return insert_item(content, document, path, written)
+    elements = value_at(_open(content, document).value, path) or []
+    return insert_item(content, document, path, _as_others(name, list(filter(_is_local, elements))))
 
 
 def remove_item(content: bytes, document: int, path: Path, value: Any) -> bytes:
@@ -157,7 +145,34 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other) or (one != one and other != other)
+    # Only NaN differs from itself.
+    return bool(one == other) or one != one
+
+
+def _are_filled_mappings(one: Any, other: Any) -> bool:
+    return isinstance(one, dict) and isinstance(other, dict) and bool(one) and bool(other)
+
+
+def _with_missing(place: _Place, steps: list[Step], path: Path, value: Any) -> str:
+    """The text with a field whose last step that is written is a mapping, or nothing yet."""
+    reached = len(steps) - 1
+    parent = value_at(place.value, path[:reached])
+    text, missing = Text(place.source), path[reached:]
+    if parent is None:
+        return replaced(text, steps, _nested(missing, value))
+    if not isinstance(parent, dict):
+        raise _refused(path, "the path leads through something that is not a mapping", place, steps[-1].node)
+    return with_field(text, steps, str(missing[0]), _nested(missing[1:], value))
+
+
+def _is_local(element: Any) -> bool:
+    return isinstance(element, str) and "://" not in element
+
+
+def _as_others(name: str, others: list[str]) -> str:
+    bare = name.removeprefix("./")
+    dotted = all(other.startswith(("./", "../")) for other in others) if others else name.startswith("./")
+    return f"./{bare}" if dotted and not bare.startswith("../") else bare
 
 
 def _open(content: bytes, index: int) -> _Place:
@@ -228,18 +243,28 @@ def _steps(place: _Place, path: Path) -> list[Step]:
     """The nodes along a path as far as they are written; raises where one is an alias or merged."""
     steps = [Step(None, place.root)]
     for part in path:
-        node = steps[-1].node
-        if node.kind is NodeKind.LIST and isinstance(part, int) and 0 <= part < len(node.elements):
-            steps.append(Step(None, node.elements[part]))
-        elif node.kind is NodeKind.MAPPING and (pair := node.pair(str(part))):
-            steps.append(Step(*pair))
-        elif node.kind is NodeKind.MAPPING and _has(value_at(place.value, path[: len(steps) - 1]), (part,)):
-            raise _refused(path, "its value comes from a merge (<<)", place, node)
-        else:
+        following = _child(steps[-1].node, part)
+        if following is None:
+            _require_unmerged(place, path, steps, part)
             break
-        if steps[-1].node.kind is NodeKind.ALIAS:
-            raise _refused(path, f"its value is an alias (*{steps[-1].node.anchor})", place, steps[-1].node)
+        if following.node.kind is NodeKind.ALIAS:
+            raise _refused(path, f"its value is an alias (*{following.node.anchor})", place, following.node)
+        steps.append(following)
     return steps
+
+
+def _child(node: Node, part: str | int) -> Step | None:
+    if node.kind is NodeKind.LIST:
+        inside = isinstance(part, int) and 0 <= part < len(node.elements)
+        return Step(None, node.elements[int(part)]) if inside else None
+    pair = node.pair(str(part))
+    return Step(*pair) if pair else None
+
+
+def _require_unmerged(place: _Place, path: Path, steps: list[Step], part: str | int) -> None:
+    parent = value_at(place.value, path[: len(steps) - 1])
+    if isinstance(parent, dict) and part in parent:
+        raise _refused(path, "its value comes from a merge (<<)", place, steps[-1].node)
 
 
 def _has(value: Any, path: Path) -> bool:
