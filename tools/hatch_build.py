@@ -16,7 +16,7 @@ import sysconfig
 from collections.abc import Iterator
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -43,9 +43,8 @@ class EngineBuildHook(BuildHookInterface[Any]):
         compile_engine(root, binary, str(self.metadata.version))
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform_tag()}"
-        build_data["force_include" if version != "editable" else "force_include_editable"] = {
-            str(binary): "flux_handover/bin/flux-handover-engine"
-        }
+        if version != "editable":
+            build_data["force_include"][str(binary)] = BINARY.removeprefix("src/")
 
 
 def platform_tag() -> str:
@@ -73,10 +72,11 @@ def compile_engine(root: Path, binary: Path, version: str) -> None:
 def run_go(go: Path, engine: Path, output: Path, version: str) -> None:
     """Compile without C and without paths of this machine."""
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
-    for variable, folder in (("GOCACHE", "go-build"), ("GOPATH", "go")):
-        if "HOME" not in environment:
-            environment.setdefault(variable, str(engine.parent / "build" / folder))
-    command = [go, "build", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w -X main.version={version}", "-o", output, "."]
+    if "HOME" not in environment:
+        environment.setdefault("GOCACHE", str(engine.parent / "build" / "go-build"))
+        environment.setdefault("GOPATH", str(engine.parent / "build" / "go"))
+    flags = ["-trimpath", "-buildvcs=false", "-ldflags", f"-s -w -X main.version={version}"]
+    command = [str(go), "build", *flags, "-o", str(output), "."]
     done = subprocess.run(command, cwd=engine, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         last = "\n".join(done.stderr.strip().splitlines()[-20:])
@@ -123,6 +123,6 @@ def is_new_enough(go: Path) -> bool:
     return version is not None and (int(version[1]), int(version[2])) >= MINIMUM
 
 
-def stop(message: str) -> None:
+def stop(message: str) -> NoReturn:
     """End the build with one message."""
     raise SystemExit(f"flux-handover: the engine cannot be compiled: {message}")

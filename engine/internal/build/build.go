@@ -22,7 +22,7 @@ import (
 // Builder runs the builds of one request, one after the other: kustomize keeps its schema in a global.
 type Builder struct {
 	Tree    *tree.Tree
-	Network remote.Network
+	Network *remote.Network
 	Limits  Limits
 }
 
@@ -191,7 +191,7 @@ func (b *Builder) run(view *tree.View, directory string) (outcome, error) {
 	if err := places.refusal(); err != nil {
 		return built, err
 	}
-	restore := b.Network.Open(places.fetched)
+	restore := b.Network.Open()
 	defer restore()
 	openapi.Schema()
 	options := &krusty.Options{

@@ -38,17 +38,16 @@ func (r reference) relativeFile() string {
 // depends on, and to say in which line an error has its cause.
 type closure struct {
 	view       *tree.View
-	network    remote.Network
+	network    *remote.Network
 	references []reference
 	configs    map[string]string
 	top        string
-	fetched    remote.Fetched
 	failure    error
 }
 
 // trace reads the closure of a directory.
-func trace(view *tree.View, directory string, network remote.Network) *closure {
-	c := &closure{view: view, network: network, configs: map[string]string{}, fetched: remote.Fetched{}}
+func trace(view *tree.View, directory string, network *remote.Network) *closure {
+	c := &closure{view: view, network: network, configs: map[string]string{}}
 	omitted, escaped := view.Omitted, view.Escaped
 	c.directory(directory)
 	c.top = c.configs[directory]
@@ -112,9 +111,12 @@ func (c *closure) config(directory, file string, content []byte) {
 		return
 	}
 	root := document.Content[0]
-	at := place{c, directory, file, c.lines(file)}
+	at := &place{closure: c, directory: directory, config: file, lines: c.lines(file)}
 	for _, field := range []string{"resources", "bases", "components", "generators", "transformers", "validators"} {
 		at.directories(child(root, field))
+	}
+	if at.moved {
+		c.rewrite(file, &document)
 	}
 	for _, field := range []string{"crds", "configurations", "patchesStrategicMerge"} {
 		at.files(child(root, field))
@@ -162,22 +164,24 @@ type place struct {
 	directory string
 	config    string
 	lines     map[string]int
+	// moved says that a repository was fetched, and its reference points to the copy.
+	moved bool
 }
 
-func (p place) directories(list *yaml.Node) {
+func (p *place) directories(list *yaml.Node) {
 	for _, element := range elements(list) {
 		p.base(element)
 	}
 }
 
-func (p place) files(list *yaml.Node) {
+func (p *place) files(list *yaml.Node) {
 	for _, element := range elements(list) {
 		p.file(element)
 	}
 }
 
 // base is a path that may be a file, a directory with a kustomization file, or a repository.
-func (p place) base(node *yaml.Node) {
+func (p *place) base(node *yaml.Node) {
 	value, ok := pathIn(node)
 	if !ok {
 		return
@@ -186,6 +190,7 @@ func (p place) base(node *yaml.Node) {
 	switch {
 	case remote.IsFile(value), remote.IsRepository(value) && !isFile(p.closure.view, target):
 		p.remote(node, value)
+		p.fetchBase(node, value)
 	case p.closure.view.IsDir(target):
 		p.local(node, value, target)
 		confirmed, _, err := p.closure.view.CleanedAbs(target)
@@ -198,19 +203,20 @@ func (p place) base(node *yaml.Node) {
 }
 
 // file is a path that kustomize loads as a file, over HTTP if it is a URL.
-func (p place) file(node *yaml.Node) {
+func (p *place) file(node *yaml.Node) {
 	value, ok := pathIn(node)
 	switch {
 	case !ok:
 	case remote.IsFile(value):
 		p.remote(node, value)
+		p.fetchFile(value)
 	default:
 		p.read(node, value, path.Join(p.directory, value))
 	}
 }
 
 // sources are files of a generator, `path` or `name=path`.
-func (p place) sources(list *yaml.Node) {
+func (p *place) sources(list *yaml.Node) {
 	for _, element := range elements(list) {
 		value, ok := pathIn(element)
 		if !ok {
@@ -222,17 +228,18 @@ func (p place) sources(list *yaml.Node) {
 			p.file(element)
 		case remote.IsFile(named):
 			p.remote(element, named)
+			p.fetchFile(named)
 		default:
 			p.read(element, named, path.Join(p.directory, named))
 		}
 	}
 }
 
-func (p place) remote(node *yaml.Node, value string) {
+func (p *place) remote(node *yaml.Node, value string) {
 	p.local(node, value, "")
 }
 
-func (p place) local(node *yaml.Node, value, target string) {
+func (p *place) local(node *yaml.Node, value, target string) {
 	line := node.Line
 	if p.lines != nil {
 		line = p.lines[node.Value]
@@ -240,7 +247,7 @@ func (p place) local(node *yaml.Node, value, target string) {
 	p.closure.references = append(p.closure.references, reference{p.config, line, value, target})
 }
 
-func (p place) read(node *yaml.Node, value, target string) {
+func (p *place) read(node *yaml.Node, value, target string) {
 	p.local(node, value, target)
 	content, err := p.closure.view.ReadFile(target)
 	if err != nil || !isYAML(target) {

@@ -119,7 +119,7 @@ func builderOf(request protocol.Request) (*build.Builder, error) {
 	}
 	return &build.Builder{
 		Tree:    files,
-		Network: remote.Network{Allowed: request.AllowNetwork},
+		Network: remote.New(request.AllowNetwork),
 		Limits:  build.Narrowed(request.Limits),
 	}, nil
 }

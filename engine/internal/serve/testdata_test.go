@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/flux-handover/engine/internal/protocol"
@@ -183,5 +184,14 @@ func writeFile(t *testing.T, name string, content []byte) {
 	}
 	if err := os.WriteFile(name, content, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestEveryCodeIsDocumented(t *testing.T) {
+	page := string(readFile(t, filepath.Join("..", "..", "..", "docs", "reference", "protocol.md")))
+	for _, code := range protocol.Codes {
+		if !strings.Contains(page, "\n| `"+string(code)+"` | ") {
+			t.Errorf("docs/reference/protocol.md does not explain %s", code)
+		}
 	}
 }

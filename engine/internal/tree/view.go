@@ -1,6 +1,8 @@
 package tree
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +14,8 @@ import (
 	"syscall"
 
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/flux-handover/engine/internal/protocol"
 )
 
 // maxLinks is how many links a path may lead through, as Linux has it.
@@ -42,6 +46,7 @@ func (e *EscapeError) Error() string {
 type View struct {
 	tree    *Tree
 	written map[string][]byte
+	mounted map[string]*entry
 	reads   map[string]bool
 	damaged map[string]bool
 
@@ -55,7 +60,7 @@ var _ filesys.FileSystem = (*View)(nil)
 
 // NewView sees the tree, and records for one build.
 func NewView(t *Tree) *View {
-	return &View{tree: t, written: map[string][]byte{}, reads: map[string]bool{}, damaged: map[string]bool{}}
+	return &View{tree: t, written: map[string][]byte{}, mounted: map[string]*entry{}, reads: map[string]bool{}, damaged: map[string]bool{}}
 }
 
 // Reads lists what the build depended on: files, also those that were looked for and are absent,
@@ -75,7 +80,7 @@ func sorted(set map[string]bool) []string {
 }
 
 func (v *View) record(absolute string) {
-	if strings.HasPrefix(absolute, Root+"/") {
+	if strings.HasPrefix(absolute, Root+"/") && !strings.HasPrefix(absolute, mounts) {
 		v.reads[Relative(absolute)] = true
 	}
 }
@@ -157,11 +162,11 @@ func (v *View) walkTo(target string) (at, rest string, found *entry) {
 	if content, ok := v.written[target]; ok {
 		return target, "", &entry{kind: file, content: content}
 	}
-	if e, ok := v.tree.entries[target]; ok {
+	if e, ok := v.entry(target); ok {
 		return target, "", e
 	}
 	for above := path.Dir(target); inside(above); above = path.Dir(above) {
-		e, ok := v.tree.entries[above]
+		e, ok := v.entry(above)
 		if !ok {
 			continue
 		}
@@ -171,6 +176,34 @@ func (v *View) walkTo(target string) (at, rest string, found *entry) {
 		return above, strings.TrimPrefix(target, above+"/"), e
 	}
 	return "", "", nil
+}
+
+func (v *View) entry(absolute string) (*entry, bool) {
+	if e, ok := v.mounted[absolute]; ok {
+		return e, true
+	}
+	e, ok := v.tree.entries[absolute]
+	return e, ok
+}
+
+// mounts is where fetched repositories lie. No directory lists it, so no walk leads there.
+const mounts = Root + "/@remote-"
+
+// Mount adds the files of a fetched repository to the view, and returns their top.
+func (v *View) Mount(name string, files map[string][]byte, links, omitted map[string]string) (string, error) {
+	sum := sha256.Sum256([]byte(name))
+	top := mounts + hex.EncodeToString(sum[:8])
+	if _, known := v.mounted[top]; known {
+		return top, nil
+	}
+	t, err := New(&protocol.Tree{Binary: files, Links: links, Omitted: omitted})
+	if err != nil {
+		return "", err
+	}
+	for absolute, e := range t.entries {
+		v.mounted[top+strings.TrimPrefix(absolute, Root)] = e
+	}
+	return top, nil
 }
 
 func inside(absolute string) bool {

@@ -32,8 +32,8 @@ from flux_handover.model.building import (
 from flux_handover.tree import Tree
 
 ENVIRONMENT = "FLUX_HANDOVER_ENGINE"
-SECONDS_PER_BUILD = 60.0
-SECONDS_PER_REQUEST = 120.0
+SECONDS = 120.0
+BUILDS_PER_TIME = 60
 LAST_LINES = 10
 REINSTALL = "install flux-handover again (`pip install --force-reinstall flux-handover`), or see `flux-handover doctor`"
 
@@ -65,7 +65,7 @@ def engine_path() -> Path:
 class Engine:
     """A Builder that asks the engine. Use it as a context manager; one thread at a time."""
 
-    def __init__(self, path: Path | None = None, *, seconds: float = SECONDS_PER_REQUEST) -> None:
+    def __init__(self, path: Path | None = None, *, seconds: float = SECONDS) -> None:
         self._path = path
         self._seconds = seconds
         self._connection: _Connection | None = None
@@ -113,7 +113,8 @@ class Engine:
         return self._connection
 
     def _ask(self, request: bytes, builds: int) -> bytes:
-        seconds = self._seconds + SECONDS_PER_BUILD * builds
+        # The engine ends a build that takes a minute; this is for an engine that does not answer at all.
+        seconds = self._seconds * (1 + builds / BUILDS_PER_TIME)
         connection = self._connected()
         try:
             response = connection.ask(request, seconds)
