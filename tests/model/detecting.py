@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from builders import repo, yaml_text
 
+from flux_handover import catalogue
 from flux_handover.adapters.engine import Engine
 from flux_handover.model.building import Builder
 from flux_handover.model.detection import detect
@@ -99,3 +101,21 @@ def found(installation: Installation) -> dict[tuple[str, str, str], str]:
 def places(installation: Installation) -> dict[tuple[str, str], str]:
     """The place of each setting by name of the target and key."""
     return {(s.target.name, s.key): str(s.where) for s in installation.settings}
+
+
+def exported(version: str, *chosen: str, namespace: str = "flux-system") -> str:
+    """What `flux install --export` writes, from the catalogue; JSON documents are YAML."""
+    names = chosen or catalogue.DEFAULT_COMPONENTS
+    manifests = catalogue.install_manifests(version, tuple(names), namespace)
+    return "".join(f"---\n{json.dumps(manifest, indent=1)}\n" for manifest in manifests)
+
+
+def bootstrap_site(kustomization: str, *paths_and_texts: str, manifests: str = "") -> Tree:
+    """A site whose Flux is written out in a file that a kustomization.yaml lists beside the root."""
+    text = manifests or exported("v2.6.4")
+    return repo(
+        *("sites/north/machinery/root.yaml", ROOT),
+        *("sites/north/machinery/everything.yaml", text),
+        *("sites/north/machinery/kustomization.yaml", kustomization),
+        *paths_and_texts,
+    )

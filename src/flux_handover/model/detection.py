@@ -7,23 +7,61 @@ from dataclasses import replace
 
 from flux_handover.model.building import Builder
 from flux_handover.model.detection_artifact import artifact_signs
-from flux_handover.model.detection_signs import Evidence, Sign
+from flux_handover.model.detection_bootstrap import hand_signs, managed_signs, terraform_signs, with_hand_settings
+from flux_handover.model.detection_files import file_signs
+from flux_handover.model.detection_releases import (
+    bootstrap_chart_signs,
+    bootstrap_instance_signs,
+    live_chart_signs,
+    live_instance_signs,
+)
+from flux_handover.model.detection_signs import Evidence, Sign, evidence_of
 from flux_handover.model.installation import Installation, Method
-from flux_handover.model.rendering import Cluster
+from flux_handover.model.rendering import BuildStatus, Cluster
 from flux_handover.model.settings_sync import sync_settings
 from flux_handover.tree import Tree
 
-_DETECTORS = (artifact_signs,)
+_LIVE = (artifact_signs, file_signs, live_chart_signs, live_instance_signs)
+"""Who applies Flux now comes first, a FluxInstance beside it later: half a handover is not one that is done."""
+
+_OUTSIDE = (terraform_signs, bootstrap_instance_signs, managed_signs, bootstrap_chart_signs, hand_signs)
 
 
 def detect(cluster: Cluster, tree: Tree, builder: Builder) -> Installation:
     """The installation of one cluster; where several ways are seen, the one that decides what runs."""
-    evidence = Evidence(cluster, tree, builder)
-    signs = tuple(sign for detector in _DETECTORS for sign in detector(evidence))
-    if not signs:
-        return _installation(evidence, _unknown(evidence))
-    main, *others = signs
-    return _installation(evidence, _with_others(main, others))
+    evidence = evidence_of(cluster, tree, builder)
+    live = [sign for detector in _LIVE for sign in detector(evidence)]
+    outside = [sign for detector in _OUTSIDE for sign in detector(evidence)]
+    signs = [sign for sign in (*live, *outside) if sign.beside is None or any(sign.beside is s.method for s in live)]
+    main = _main(evidence, live, [sign for sign in signs if sign not in live])
+    others = [sign for sign in signs if sign is not main]
+    complete = with_hand_settings(evidence, main) if main.method is Method.REMOTE_BASE and not main.plain else main
+    return _installation(evidence, _with_others(_by_terraform(complete, others), others))
+
+
+def _main(evidence: Evidence, live: list[Sign], outside: list[Sign]) -> Sign:
+    """The sign that decides; where the root does not build, nothing outside of it can."""
+    root = evidence.cluster.builds[evidence.cluster.root]
+    readable = root.status is BuildStatus.OK or root.failure is None
+    candidates = [*live, *(outside if readable else [s for s in outside if s.method is Method.TERRAFORM])]
+    known = [sign for sign in candidates if sign.method is not Method.UNKNOWN]
+    return known[0] if known else _unknown(evidence)
+
+
+def _by_terraform(main: Sign, others: Iterable[Sign]) -> Sign:
+    """Manifests in Git that Terraform writes: what they hold, and Terraform as the method."""
+    writer = next((sign for sign in others if sign.method is Method.TERRAFORM), None)
+    if main.method is not Method.BOOTSTRAP or writer is None:
+        return main
+    # Manifests in Git say what the arguments made of them; without them the arguments are all there is.
+    return replace(
+        main,
+        method=Method.TERRAFORM,
+        version=main.version or writer.version,
+        components=main.components or writer.components,
+        settings=main.settings if main.live else (*writer.settings, *main.settings),
+        notes=(*main.notes, *writer.notes),
+    )
 
 
 def _with_others(main: Sign, others: Iterable[Sign]) -> Sign:
@@ -36,7 +74,8 @@ def _with_others(main: Sign, others: Iterable[Sign]) -> Sign:
 
 def _mentioned(sign: Sign) -> Iterator[str]:
     version = f" {sign.version}" if sign.version else ""
-    yield f"also {sign.method.value}{version} in {sign.where}" if sign.where else f"also {sign.method.value}{version}"
+    if sign.method is not Method.UNKNOWN:
+        yield f"also {sign.method.value}{version}" + (f" in {sign.where}" if sign.where else "")
     yield from sign.notes
 
 

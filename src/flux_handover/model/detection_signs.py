@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from flux_handover.findings import Location
 from flux_handover.model.building import Builder
-from flux_handover.model.flux import HelmRelease
 from flux_handover.model.installation import FluxPatch, Method, Setting
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import Object, ObjectId
-from flux_handover.tree import Tree
+from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId
+from flux_handover.tree import Tree, clean_path
+
+_GROUP = KUSTOMIZE_GROUP.encode()
+_PATH = re.compile(r"""^[ ]+path:[ ]*["']?([^\s"'#]+)["']?[ ]*(?:#.*)?$""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +24,22 @@ class Evidence:
     cluster: Cluster
     tree: Tree
     builder: Builder
+    live_reads: frozenset[str]
+    rivals: frozenset[str]
 
-    @property
-    def live_reads(self) -> frozenset[str]:
-        """Files that some live Kustomization reads."""
-        return frozenset(path for build in self.cluster for path in build.reads)
+
+def evidence_of(cluster: Cluster, tree: Tree, builder: Builder) -> Evidence:
+    """The evidence, with the files that live Kustomizations read and the roots of other clusters."""
+    reads = frozenset(path for build in cluster for path in build.reads)
+    return Evidence(cluster, tree, builder, reads, rival_roots(tree, cluster.name))
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One installation of Flux, seen in one place; everything that is not known is left empty."""
+    """One installation of Flux, seen in one place; everything that is not known is left empty.
+
+    `beside` is the method beside which alone it counts: what speaks of no cluster by name.
+    """
 
     method: Method
     where: Location | None
@@ -46,21 +55,7 @@ class Sign:
     live: tuple[Object, ...] = ()
     renamed: tuple[tuple[ObjectId, ObjectId], ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A Helm release of a chart, whoever installs it: a HelmRelease, a helmfile, Terraform."""
-
-    chart: str
-    version: str
-    name: str
-    namespace: str
-    values: Mapping[str, object]
-    owner: ObjectId | None
-    where: Location
-    by: str
-    lines: Mapping[tuple[str | int, ...], Location] = field(default_factory=dict)
+    beside: Method | None = None
 
 
 def live_objects(cluster: Cluster) -> Iterator[tuple[Build | None, Object]]:
@@ -75,4 +70,17 @@ def common_depth(one: str, other: str) -> int:
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(one.count("/"), other.count("/")) + 1)
 
 
-__all__ = ["Evidence", "HelmRelease", "Release", "Sign", "common_depth", "live_objects"]
+def belongs(evidence: Evidence, file: str) -> bool:
+    """Whether a file that no Kustomization reads lies nearer to this cluster than to any other root."""
+    own = common_depth(file, evidence.cluster.name)
+    return all(common_depth(file, other) <= own for other in evidence.rivals)
+
+
+def rival_roots(tree: Tree, own: str) -> frozenset[str]:
+    """Paths of Kustomizations whose own file lies below them, but for this cluster's."""
+    found: set[str] = set()
+    for path, file in tree.files.items():
+        if file.content is not None and _GROUP in file.content:
+            named = (clean_path(match[1]) for match in _PATH.finditer(file.content.decode(errors="replace")))
+            found.update(name for name in named if name and path.startswith(f"{name}/"))
+    return frozenset(name for name in found if name != own and not name.startswith(f"{own}/"))

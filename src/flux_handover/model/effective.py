@@ -209,7 +209,8 @@ def _leaves(target: ObjectId, kind: SettingKind, path: str, value: Any) -> Itera
     """Every scalar below a field by its path; lists of named entries by name, lists of words by word."""
     if isinstance(value, Mapping):
         for key, below in value.items():
-            yield from _leaves(target, kind, f"{path}.{key}", below)
+            if not _is_prose(target, key, below):
+                yield from _leaves(target, kind, f"{path}.{key}", below)
     elif isinstance(value, list) and value and all(isinstance(e, Mapping) and e.get("name") for e in value):
         for entry in value:
             yield from _leaves(
@@ -220,6 +221,11 @@ def _leaves(target: ObjectId, kind: SettingKind, path: str, value: Any) -> Itera
             yield _fact(target, kind, f"{path}[{text(entry)}]", "allowed")
     elif value not in (None, {}, []):
         yield _fact(target, kind, path, value)
+
+
+def _is_prose(target: ObjectId, key: str, value: Any) -> bool:
+    """Whether a field only explains: a schema's descriptions change nothing."""
+    return key == "description" and isinstance(value, str) and target.kind == "CustomResourceDefinition"
 
 
 def _without_name(entry: Mapping[str, Any]) -> Mapping[str, Any]:
