@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -207,7 +207,7 @@ class Repository:
         content = None if reason else self._blobs[entry.digest]
         if content is None:
             reason = reason or "the object is missing; the clone is partial or damaged"
-        elif len(content) < _LFS_POINTER_BYTES and content.startswith(_LFS) and kind is FileKind.FILE:
+        elif kind is FileKind.FILE and _is_lfs_pointer(content):
             content, reason = None, "Git LFS keeps its content elsewhere"
         return File(content, entry.digest, kind, entry.mode == "100755", reason)
 
@@ -216,11 +216,7 @@ class Repository:
         check = "--batch-check=%(objectname) %(objectsize)"
         answer = run(self.path, "cat-file", check, variables=self._variables, text=asked)
         sizes = dict(line.split(" ", 1) for line in answer.text.split("\n") if line)
-        found = (sizes.get(entry.digest, "") for entry in entries)
-        return [
-            _Entry(entry.mode, entry.digest, int(size) if size.isdigit() else 0, entry.path)
-            for entry, size in zip(entries, found, strict=True)
-        ]
+        return [replace(entry, size=_size(sizes.get(entry.digest, ""))) for entry in entries]
 
     def _commit(self, revision: str) -> tuple[str, str]:
         (content,) = self._reader.read([self.resolve(revision)])
@@ -245,11 +241,12 @@ class Repository:
         names = [name for name, _ in self.branches()]
         if not names and run(self.path, "rev-list", "-n1", "--all", variables=self._variables).output == b"":
             return UnreadableRepository("the repository has no commits yet", where=str(self.path), hint="commit first")
-        similar = difflib.get_close_matches(revision, names, n=1)
-        hint = f"did you mean {similar[0]}?" if similar else "a branch, a tag or a commit id is wanted"
-        if self.is_shallow and not similar:
-            hint = "the clone is shallow; fetch its history with `git fetch --unshallow`"
+        hint = _revision_hint(revision, names, is_shallow=self.is_shallow)
         return UnreadableRepository(f"there is no revision {revision!r}", where=str(self.path), hint=hint)
+
+
+def _is_lfs_pointer(content: bytes) -> bool:
+    return len(content) < _LFS_POINTER_BYTES and content.startswith(_LFS)
 
 
 def _tree_entries(output: bytes) -> list[_Entry]:
@@ -257,7 +254,7 @@ def _tree_entries(output: bytes) -> list[_Entry]:
     for record in output.split(b"\0")[:-1]:
         meta, _, path = record.partition(b"\t")
         mode, _, digest, size = meta.decode().split()
-        entries.append(_Entry(mode, digest, int(size) if size.isdigit() else 0, _path(path)))
+        entries.append(_Entry(mode, digest, _size(size), _path(path)))
     return entries
 
 
@@ -270,6 +267,20 @@ def _index_entries(output: bytes) -> list[_Entry]:
             raise UsageError("the index has unresolved conflicts", where=_path(path), hint="finish the merge first")
         entries.append(_Entry(mode, digest, 0, _path(path)))
     return entries
+
+
+def _revision_hint(revision: str, names: Sequence[str], *, is_shallow: bool) -> str:
+    similar = difflib.get_close_matches(revision, names, n=1)
+    if similar:
+        return f"did you mean {similar[0]}?"
+    if is_shallow:
+        return "the clone is shallow; fetch its history with `git fetch --unshallow`"
+    return "a branch, a tag or a commit id is wanted"
+
+
+def _size(text: str) -> int:
+    """Submodules and missing objects have no size."""
+    return int(text) if text.isdigit() else 0
 
 
 def _path(raw: bytes) -> str:

@@ -88,19 +88,23 @@ def write_commit(
 def _equal(one: File | None, other: File | None) -> bool:
     if one is None or other is None:
         return one is other
-    if (one.kind, one.executable) != (other.kind, other.executable):
-        return False
-    return one.digest == other.digest or (one.content is not None and one.content == other.content)
+    # Compared by content too: in a SHA-256 repository Git's digests are not ours.
+    same_content = one.digest == other.digest or (one.content is not None and one.content == other.content)
+    return same_content and (one.kind, one.executable) == (other.kind, other.executable)
 
 
 def _require_new_branch(repository: Repository, branch: str) -> None:
     valid = run(repository.path, "check-ref-format", f"refs/heads/{branch}", variables=environment(None, os.environ))
     if valid.status or branch.startswith("-"):
         raise UsageError(f"{branch!r} cannot be the name of a branch")
-    for name, _ in repository.branches():
-        if name == branch or branch.startswith(f"{name}/") or name.startswith(f"{branch}/"):
-            hint = f"delete it with `git branch -D {name}`, or name another prefix with --branch"
-            raise UsageError(f"the branch {name} is there already", hint=hint)
+    # Git keeps branches like files: `a` and `a/b` cannot both be.
+    for name in (name for name, _ in repository.branches() if _collide(name, branch)):
+        hint = f"delete it with `git branch -D {name}`, or name another prefix with --branch"
+        raise UsageError(f"the branch {name} is there already", hint=hint)
+
+
+def _collide(one: str, other: str) -> bool:
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 @contextlib.contextmanager
@@ -124,21 +128,21 @@ def _worktree(repository: Repository, parent: str) -> Iterator[_Worktree]:
 
 
 def _index_lines(worktree: _Worktree, changes: tuple[str, ...], after: Tree, id_length: int) -> bytes:
-    removed = [path for path in changes if path not in after]
-    written = [path for path in changes if path in after]
-    lines = [b"0 " + b"0" * id_length + b"\t" + os.fsencode(path) for path in removed]
-    for path in written:
-        mode, digest = _stored(worktree, path, after.files[path])
-        lines.append(f"{mode} {digest}\t".encode() + os.fsencode(path))
-    return b"".join(line + b"\0" for line in lines)
+    # Removals come first, so that a file may make way for a directory.
+    ordered = sorted(changes, key=lambda path: path in after)
+    states = ((path, _stored(worktree, path, after.files.get(path), id_length)) for path in ordered)
+    return b"".join(f"{state}\t".encode() + os.fsencode(path) + b"\0" for path, state in states)
 
 
-def _stored(worktree: _Worktree, path: str, file: File) -> tuple[str, str]:
+def _stored(worktree: _Worktree, path: str, file: File | None, id_length: int) -> str:
+    """Mode and id of a file in the index, zero for one that goes; its blob is written."""
+    if file is None:
+        return f"0 {'0' * id_length}"
     if file.content is None:
         raise CommitRefused("its content was not read, so it cannot be written", where=path)
     mode = "120000" if file.kind is FileKind.LINK else "100755" if file.executable else "100644"
     # --no-filters: the bytes that were proved are the bytes that are committed.
-    return mode, worktree.git("hash-object", "-w", "--stdin", "--no-filters", text=file.content).text
+    return f"{mode} {worktree.git('hash-object', '-w', '--stdin', '--no-filters', text=file.content).text}"
 
 
 def _commit(repository: Repository, worktree: _Worktree, message: str, hooks: Hooks) -> str:
