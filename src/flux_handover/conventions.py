@@ -99,8 +99,11 @@ def _list_indents(sample: _Sample) -> Iterator[bool]:
 def _listed_paths(samples: Iterable[_Sample]) -> Iterator[list[str]]:
     documents = (document for sample in samples for document in sample.documents)
     for listed in (document.mapping.get(key) for document in documents for key in _LISTED):
-        if isinstance(listed, list):
-            yield [path for path in listed if isinstance(path, str) and "://" not in path]
+        yield list(filter(_is_local, listed if isinstance(listed, list) else []))
+
+
+def _is_local(path: object) -> bool:
+    return isinstance(path, str) and "://" not in path
 
 
 def _dots(samples: Iterable[_Sample]) -> Iterator[bool]:

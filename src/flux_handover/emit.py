@@ -19,7 +19,7 @@ STEP = 2
 
 # What YAML 1.1 readers such as Helm's values or older tools take for a boolean, a date or a base 60 number.
 _OTHER_MEANING = re.compile(
-    r"(?:[yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|=|<<"
+    r"(?:---.*|\.\.\..*|[yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|=|<<"
     r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*)\Z"
 )
 _PLAIN = re.compile(r"(?:[^\s\-?:,\[\]{}#&*!|>'\"%@`]|-(?=[^\s,\[\]{}]))(?:[^\n]*[^\s:])?\Z")
@@ -125,9 +125,14 @@ def scalar_text(value: Any, quote: str = "", *, in_flow: bool = False) -> str:
     text = value
     if not quote and _is_plain(text, in_flow=in_flow):
         return text
-    if text.isprintable() and (quote == "'" or (not quote and ('"' in text or "\\" in text))):
+    if text.isprintable() and (quote or _best_quote(text)) == "'":
         return "'" + text.replace("'", "''") + "'"
     return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _best_quote(text: str) -> str:
+    """Single quotes where double ones would need a backslash."""
+    return "'" if {'"', "\\"} & set(text) else '"'
 
 
 def _constant_text(value: Any) -> str:
@@ -143,9 +148,8 @@ def _constant_text(value: Any) -> str:
 
 
 def _is_plain(text: str, *, in_flow: bool) -> bool:
-    if not text.isprintable() or not _PLAIN.match(text) or _BREAKS_PLAIN.search(text):
-        return False
-    if text.startswith(("---", "...")) or (in_flow and _BREAKS_FLOW.search(text)):
+    breaks = (_BREAKS_PLAIN, _BREAKS_FLOW) if in_flow else (_BREAKS_PLAIN,)
+    if not text.isprintable() or not _PLAIN.match(text) or any(sign.search(text) for sign in breaks):
         return False
     return isinstance(plain_value(text), str) and not _OTHER_MEANING.match(text)
 

@@ -100,8 +100,7 @@ def _without_lines(text: Text, node: Node, begin: int, following: Sequence[int])
 
 def _replaced_by_scalar(text: Text, step: Step, value: Any) -> str:
     node = step.node
-    is_block = node.kind is not NodeKind.SCALAR and not node.is_flow
-    start = text.before_block(step.key, node) if is_block else text.after_properties(node)
+    start = text.before_block(step.key, node) if node.is_block else text.after_properties(node)
     return text.put(start, node.end, text.spaced(start, emit.flow_text(value, node.style, in_flow=False)))
 
 
@@ -109,11 +108,11 @@ def _replaced_by_block(text: Text, steps: Sequence[Step], value: Any) -> str:
     step, node = steps[-1], steps[-1].node
     indented = indents_lists(text, steps[0].node)
     lines = emit.block_lines(value, indented_lists=indented)
-    is_block = node.kind is not NodeKind.SCALAR and not node.is_flow
-    if is_block or (step.key is None and len(steps) > 1):
-        start = _starts(text, node)[0] if is_block else text.after_properties(node)
+    if node.is_block or (step.key is None and len(steps) > 1):
+        start = _starts(text, node)[0] if node.is_block else text.after_properties(node)
         return text.put(start, node.end, text.joined(lines, column_of(text.source, start)))
-    return text.put_block(step.key, node, "", lines, emit.STEP if indented or isinstance(value, dict) else 0)
+    flat = isinstance(value, list) and not indented
+    return text.put_block(step.key, node, "", lines, 0 if flat else emit.STEP)
 
 
 def _key_position(keys: Sequence[str], key: str) -> int:

@@ -75,14 +75,19 @@ class Text:
 
     def put_block(self, key: Node | None, node: Node, head: str, lines: Sequence[str], step: int) -> str:
         """The text with a value replaced by a block; a comment behind the old value stays on its line."""
-        indent = " " * (column_of(self.source, key.start) + step if key else column_of(self.source, node.start))
-        comment = _COMMENT.match(self.source, node.end)
-        start = self.source.find(":", key.end) + 1 if key else node.start
+        start, column = node.start, column_of(self.source, node.start)
+        if key is not None:
+            start, column = self.source.find(":", key.end) + 1, column_of(self.source, key.start) + step
+        comment, end = self._comment_after(node)
         properties = self.source[node.start : self.after_properties(node)].strip()
-        first = "".join(f" {part}" for part in (properties, head) if part) + (comment.group() if comment else "")
-        body = [indent + line if line else line for line in lines]
-        end = comment.end() if comment else node.end
-        return self.put(start, end, self.newline.join([first if key else first.lstrip(), *body]))
+        first = "".join(f" {part}" for part in (properties, head) if part) + comment
+        body = self.joined(["", *lines], column)
+        return self.put(start, end, (first if key else first.lstrip()) + body)
+
+    def _comment_after(self, node: Node) -> tuple[str, int]:
+        """The comment behind a node on its line, and where it ends."""
+        found = _COMMENT.match(self.source, node.end)
+        return (found.group(), found.end()) if found else ("", node.end)
 
     def put_in_flow(self, before: Sequence[Node], parent: Node, new: str) -> str:
         """The text with one more member of a flow collection, after those in `before`."""

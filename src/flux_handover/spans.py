@@ -52,6 +52,11 @@ class Node:
         """Whether a collection is written in braces or brackets."""
         return self.style == "flow"
 
+    @property
+    def is_block(self) -> bool:
+        """Whether it is a collection written on lines of its own."""
+        return self.kind in (NodeKind.MAPPING, NodeKind.LIST) and not self.is_flow
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -44,7 +44,7 @@ def set_field(content: bytes, document: int, path: Path, value: Any) -> bytes:
     """The file with a field replaced, or added where the mapping's other keys suggest."""
     place = _open(content, document)
     existing = value_at(place.value, path)
-    if _has(place.value, path) and same(existing, value):
+    if same(existing, value) and _has(place.value, path):
         return content
     steps = _steps(place, path)
     missing = path[len(steps) - 1 :]
@@ -142,11 +142,10 @@ def same(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
-    # Only NaN differs from itself.
-    return bool(one == other) or one != one
+    return repr(one) == repr(other)
 
 
 def _are_filled_mappings(one: Any, other: Any) -> bool:
