@@ -248,7 +248,7 @@ def _staged(stack: Stack, evidence: Evidence, origin: Origin, live: tuple[Object
     if not live:
         return ()
     found = stages(stack, evidence.builder, (*origin.plain, *origin.raw), live)
-    if not found or not origin.manifests:
+    if not found or found[0].passages:
         return found
     return (replace(found[0], manifests=dict(origin.manifests)), *found[1:])
 

@@ -34,6 +34,8 @@ FILE_FIELDS = (
 )
 _NAME = re.compile(r"""^(?:  name: |.*?"name": )"?([a-z0-9.-]+\.fluxcd\.io)"?""", re.MULTILINE)
 
+_NO_CHANGE = {"generatorOptions": {"disableNameSuffixHash": True}}
+
 SPEC_FIELDS = ("patches", "patchesStrategicMerge", "patchesJson6902", "images", "commonMetadata")
 
 
@@ -143,8 +145,10 @@ def tree_with(tree: Tree, files: Iterable[KustomizationFile], steps: Iterable[St
     kept = tuple(steps)
     for file in files:
         content = _with_steps(file.content, FILE_FIELDS, [step for step in kept if step.file == file.path])
+        # kustomize refuses a file without any field; this one changes nothing but generated names.
+        filled = content if content.keys() - {"apiVersion", "kind"} else {**content, **_NO_CHANGE}
         # JSON is YAML, and this tree is only built, never shown.
-        tree = tree.with_file(file.path, json.dumps(content, default=str).encode())
+        tree = tree.with_file(file.path, json.dumps(filled, default=str).encode())
     return tree
 
 
