@@ -25,6 +25,7 @@ _OTHER_MEANING = re.compile(
 _PLAIN = re.compile(r"(?:[^\s\-?:,\[\]{}#&*!|>'\"%@`]|-(?=[^\s,\[\]{}]))(?:[^\n]*[^\s:])?\Z")
 _BREAKS_PLAIN = re.compile(r": |:\t| #|\t#")
 _BREAKS_FLOW = re.compile(r"[,\[\]{}]|:(?=[,\[\]{}]|\Z)")
+_QUOTES = ("'", '"')
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -113,9 +114,9 @@ def flow_text(value: Any, style: str = "", *, in_flow: bool = True) -> str:
         members = (f"{scalar_text(key, in_flow=True)}: {flow_text(child)}" for key, child in value.items())
         return "{" + ", ".join(members) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(flow_text(child) for child in value) + "]"
-    quote = style if style in ("'", '"') and isinstance(value, str) else ""
-    return scalar_text(value, quote, in_flow=in_flow)
+        return "[" + ", ".join(map(flow_text, value)) + "]"
+    is_quoted = isinstance(value, str) and style in _QUOTES
+    return scalar_text(value, style if is_quoted else "", in_flow=in_flow)
 
 
 def scalar_text(value: Any, quote: str = "", *, in_flow: bool = False) -> str:
@@ -158,7 +159,8 @@ def _literal(text: str) -> tuple[str, list[str]] | None:
     """The header and lines of a literal block, or None where only quotes can hold the text."""
     body = text.rstrip("\n")
     lines = body.split("\n")
-    if not body or lines[0].lstrip() != lines[0] or not all(map(_fits_block, lines)) or not lines[0]:
+    # Leading blanks or breaks would need an indentation indicator.
+    if not body or body[0].isspace() or not all(map(_fits_block, lines)):
         return None
     ending = len(text) - len(body)
     return "|" + ("-" if ending == 0 else "" if ending == 1 else "+"), lines + [""] * (ending - 1)

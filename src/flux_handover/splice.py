@@ -126,15 +126,19 @@ def append_document(content: bytes, text: str) -> bytes:
 def replace_lines(content: bytes, expected_old: str, new: str) -> bytes:
     """The file, of any language, with whole lines replaced that must be found exactly once."""
     newline = b"\r\n" if b"\r\n" in content else b"\n"
-    old_lines = expected_old.removesuffix("\n").encode().split(b"\n")
+    old_lines = _lines(expected_old)
     lines = content.split(newline)
-    found = [n for n in range(len(lines) - len(old_lines) + 1) if lines[n : n + len(old_lines)] == old_lines]
-    if len(found) != 1 or not expected_old:
+    starts = range(len(lines) - len(old_lines) + 1) if old_lines else range(0)
+    found = [n for n in starts if lines[n : n + len(old_lines)] == old_lines]
+    if len(found) != 1:
         raise UneditableYaml(
             f"the lines to be replaced are there {len(found)} times, not once", hint="make this change by hand"
         )
-    new_lines = new.removesuffix("\n").encode().split(b"\n") if new else []
-    return newline.join([*lines[: found[0]], *new_lines, *lines[found[0] + len(old_lines) :]])
+    return newline.join([*lines[: found[0]], *_lines(new), *lines[found[0] + len(old_lines) :]])
+
+
+def _lines(text: str) -> list[bytes]:
+    return text.removesuffix("\n").encode().split(b"\n") if text else []
 
 
 def same(one: Any, other: Any) -> bool:
@@ -180,21 +184,14 @@ def _open(content: bytes, index: int) -> _Place:
     except UnicodeDecodeError as error:
         raise UneditableYaml("the file is not UTF-8", hint="save it as UTF-8") from error
     bom = _BOM if text.startswith(_BOM) else ""
-    number, found, others = 0, None, []
-    for offset, source in split_documents(text[len(bom) :]):
-        value = _value(source)
-        if value is None:
-            continue
-        if number == index:
-            found = (offset + len(bom), source, value)
-        else:
-            others.append(value)
-        number += 1
-    if found is None:
-        raise UneditableYaml(f"the file has {number} documents, none with index {index}")
-    start, source, value = found
+    parts = [(offset + len(bom), source, _value(source)) for offset, source in split_documents(text[len(bom) :])]
+    documents = [part for part in parts if part[2] is not None]
+    if not 0 <= index < len(documents):
+        raise UneditableYaml(f"the file has {len(documents)} documents, none with index {index}")
+    start, source, value = documents[index]
     end = start + len(source)
-    return _Place(text[:start], source, text[end:], value, root_of(source), tuple(others), index)
+    others = tuple(other for _, _, other in documents[:index] + documents[index + 1 :])
+    return _Place(text[:start], source, text[end:], value, root_of(source), others, index)
 
 
 def _value(source: str) -> Any:

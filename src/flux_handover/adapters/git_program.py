@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from flux_handover.errors import UnreadableRepository
 
@@ -129,15 +130,18 @@ class ObjectReader:
             raise self._died() from error
         contents: list[bytes | None] = []
         for _ in digests:
-            header = stdout.readline().split()
-            if len(header) < 2:
-                raise self._died()
-            if header[-1] == b"missing":
-                contents.append(None)
-                continue
-            contents.append(stdout.read(int(header[2])))
-            stdout.read(1)
+            contents.append(self._read_answer(stdout))
         return contents
+
+    def _read_answer(self, stdout: IO[bytes]) -> bytes | None:
+        header = stdout.readline().split()
+        if len(header) < 2:
+            raise self._died()
+        if header[-1] == b"missing":
+            return None
+        content = stdout.read(int(header[2]))
+        stdout.read(1)
+        return content
 
     def _start(self) -> subprocess.Popen[bytes]:
         try:
