@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId
@@ -164,9 +164,14 @@ class Fleet:
 
     def rest(self, *live: Desired, root: KustomizationSpec | None = None) -> Settled:
         """What becomes of the cluster at revision 1, at rest or not."""
-        seeds = (git(), kustomization("root", root), *live)
+        seeds = (git(), kustomization("root", root), *self._bootstrapped(), *live)
         made = {d.id: Live(digest=d.digest, marks=d.marks, spec=d.spec, definition=d.definition) for d in seeds}
         return settled(World(live=Table(made), heads=Table(dict.fromkeys(self.origins, "1"))), self.environment)
+
+    def _bootstrapped(self) -> Iterator[Desired]:
+        for actor, host in self.controllers.items():
+            yield Desired(host.deployment, spec=ControllerSpec(actor, (2, 6, 4)))
+            yield from (plain(id) for id in host.needs)
 
 
 def push(revision: str = "2", *origins: str) -> UserStep:

@@ -11,6 +11,7 @@ from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId
 from flux_handover.proof.exploration import Found, Violation
 from flux_handover.proof.properties import undefined
 from flux_handover.proof.reconcile import Deletion, How, Move
+from flux_handover.proof.reconcile_operator import STALLED
 from flux_handover.proof.world import (
     Actor,
     Built,
@@ -29,12 +30,12 @@ from flux_handover.proof.world import (
 Cause = tuple[World, Move, Deletion]
 
 
-def edge_of(found: Found, environment: Environment) -> str:
-    """E1 to E21, V1 for variables that only their user makes, or the empty string."""
+def edge_of(found: Found, environment: Environment, rest: World) -> str:
+    """E1 to E21, V1 for variables that only their user makes, or the empty string; `rest` is where it all ends."""
     if isinstance(found.what, Violation):
         return _edge_of_violation(found.what, found, environment)
     chain = tuple(_chain(found.what, found))
-    return _edge_of_instance(chain, found) or _edge_of_root(chain, environment)
+    return _edge_of_instance(chain, found) or _edge_of_root(chain, environment, rest)
 
 
 def _chain(deletion: Deletion, found: Found) -> Iterator[Cause]:
@@ -57,21 +58,21 @@ def _edge_of_instance(chain: tuple[Cause, ...], found: Found) -> str:
     return "E9" if restarted else "E8"
 
 
-def _edge_of_root(chain: tuple[Cause, ...], environment: Environment) -> str:
+def _edge_of_root(chain: tuple[Cause, ...], environment: Environment, rest: World) -> str:
     world, move, root = chain[-1]
     if root.how is How.OPERATOR:
         return "E7" if root.id.group in (KUSTOMIZE_GROUP, SOURCE_GROUP) else ""
     if root.how is not How.PRUNE or move.subject is None:
         return ""
     if is_home(root.id, environment.controllers):
-        return _edge_of_component(world, root.id)
+        return _edge_of_component(world, root.id, rest)
     losing = {deletion.by for _, _, deletion in chain} | {deletion.id for _, _, deletion in chain}
     if any(_is_claimed(world, environment, deletion.id, losing) for _, _, deletion in chain):
         return "E2"
     return _edge_of_order(world, move, root.id, environment) or ("E1" if root.id.group == KUSTOMIZE_GROUP else "")
 
 
-def _edge_of_component(world: World, id: ObjectId) -> str:
+def _edge_of_component(world: World, id: ObjectId, rest: World) -> str:
     """E3, E4, E12 and E18: Flux prunes what it runs on."""
     if is_namespace(id):
         return "E18"
@@ -79,8 +80,8 @@ def _edge_of_component(world: World, id: ObjectId) -> str:
     if live is not None and live.operator is not None:
         return "E4"
     stalled = any(
-        isinstance(other.spec, FluxInstanceSpec) and id_ in world.records and not world.records[id_].ready
-        for id_, other in world.live.items()
+        isinstance(record.spec, FluxInstanceSpec) and record.reason.startswith(STALLED)
+        for record in rest.records.values()
     )
     return "E12" if stalled else "E3"
 
@@ -140,6 +141,8 @@ def _edge_of_new_spec(
 def _edge_of_violation(violation: Violation, found: Found, environment: Environment) -> str:
     world = found.path[-1][1].world if found.path else None
     match violation.property:
+        case "P2" if violation.ids[0].group == SOURCE_GROUP:
+            return "E17"
         case "P3":
             return "E5"
         case "P5":

@@ -24,6 +24,7 @@ from flux_handover.proof.world import (
     KustomizationSpec,
     Live,
     Record,
+    SourceSpec,
     World,
     is_hosted,
     is_suspended,
@@ -59,6 +60,8 @@ class Properties:
                 deployment = self.environment.controllers[actor].deployment
                 yield Violation("P2", (deployment,), f"{actor.value} is gone for good")
         for id, live in world.live.items():
+            if _lost_key(world, live) and not _lost_key(self.first, live):
+                yield Violation("P2", (id,), f"{id} can never fetch again: its Secret is gone")
             reason = stuck(world, id, live)
             if reason and reason != stuck(self.first, id, self.first.live.get(id)):
                 yield Violation("P9", (id,), f"{id} is never ready: {reason}")
@@ -113,6 +116,10 @@ class Properties:
                 before, after = old.spec.version[:2], live.spec.version[:2]
                 if after < before or after > (before[0], before[1] + 1):
                     yield Violation("P8", (id,), f"{id} goes from Flux {_text(before)} to {_text(after)}")
+
+
+def _lost_key(world: World, live: Live) -> bool:
+    return isinstance(live.spec, SourceSpec) and live.spec.secret is not None and live.spec.secret not in world.live
 
 
 def _text(version: tuple[int, ...]) -> str:

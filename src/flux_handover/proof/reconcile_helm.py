@@ -162,10 +162,8 @@ def finalized(world: World, id: ObjectId) -> Move:
     live, record = world.live[id], world.records.get(id)
     gone: Deletions = ()
     if not is_suspended(live) and record is not None and isinstance(record.spec, HelmReleaseSpec):
-        world, gone, undecided = uninstalled(world, id, record.spec.release)
-    return Move(
-        Actor.HELM, (f"finalizes {id}", *told(gone)), reaped(removed(world, id)), gone, subject=id, undecided=undecided
-    )
+        world, gone, _ = uninstalled(world, id, record.spec.release)
+    return Move(Actor.HELM, (f"finalizes {id}", *told(gone)), reaped(removed(world, id)), gone, subject=id)
 
 
 def uninstalled(world: World, by: ObjectId, release: Release) -> tuple[World, Deletions, str]:

@@ -13,7 +13,18 @@ from typing import assert_never
 
 from flux_handover.objects import ObjectId
 from flux_handover.proof.gates import Gates
-from flux_handover.proof.reconcile import Deletions, How, Move, deleted, reaped, refusal, removed, stage_of, told
+from flux_handover.proof.reconcile import (
+    FINALIZED,
+    Deletions,
+    How,
+    Move,
+    deleted,
+    reaped,
+    refusal,
+    removed,
+    stage_of,
+    told,
+)
 from flux_handover.proof.world import (
     NONE,
     Actor,
@@ -30,6 +41,7 @@ from flux_handover.proof.world import (
     Marks,
     Record,
     Run,
+    SourceSpec,
     Unknown,
     World,
     is_suspended,
@@ -102,7 +114,10 @@ def started(world: World, id: ObjectId) -> Move:
     spec = world.live[id].spec
     assert isinstance(spec, KustomizationSpec)
     run = Run(spec, world.artifacts[spec.source])
-    records = world.records if id in world.records else world.records.put(id, Record(ready=False))
+    record = world.records.get(id, Record(ready=False))
+    if record.applied != run.revision or record.spec != spec:
+        record = replace(record, ready=False)
+    records = world.records.put(id, record)
     event = f"reconciles {id} at revision {run.revision} with the live prune {str(spec.prune).lower()}"
     return Move(Actor.KUSTOMIZE, (event,), replace(world, runs=world.runs.put(id, run), records=records), subject=id)
 
@@ -230,9 +245,11 @@ def is_healthy(world: World, id: ObjectId) -> bool:
     live = world.live.get(id)
     if live is None or live.deleting:
         return False
+    if isinstance(live.spec, SourceSpec):
+        return id in world.artifacts
     record = world.records.get(id)
     if record is None:
-        return not hasattr(live.spec, "suspend") or id in world.artifacts
+        return not isinstance(live.spec, FINALIZED)
     return record.ready and record.spec == live.spec
 
 

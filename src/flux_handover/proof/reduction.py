@@ -175,7 +175,9 @@ def _projected_controllers(
 def _projected_step(step: UserStep, owners: frozenset[ObjectId], keep: Collection[ObjectId]) -> UserStep:
     action = step.action
     if isinstance(action, Install):
-        action = Install(tuple(_cut_desired(o, owners) for o in action.objects if o.id in keep))
+        # The digest stays: that a person writes what an owner applies is a change, even of a reduced object.
+        cut = (replace(_cut_desired(o, owners), digest=o.digest) for o in action.objects if o.id in keep)
+        action = Install(tuple(cut))
     seen = step.seen if all(id in keep for id in step.about) else None
     return replace(step, action=action, seen=seen)
 

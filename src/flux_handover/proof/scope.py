@@ -228,7 +228,9 @@ def _readers(scope: Scope) -> Mapping[ObjectId, list[ObjectId]]:
         for spec in specs:
             for other in needed(scope.world, spec):
                 readers[other].append(id)
-        readers[id].append(id)
+        live = scope.world.live.get(id)
+        for other in (id, *scope.definitions[id], *((live.definition,) if live and live.definition else ())):
+            readers[other].append(id)
     return readers
 
 

@@ -98,7 +98,7 @@ def outcome_of(world: World, program: Program, environment: Environment, *, limi
     return Outcome(
         world=replace(rest.world, step=0),
         losses=_losses(world, environment, explored, rest.world),
-        breaches=_breaches(environment, explored),
+        breaches=_breaches(environment, explored, rest.world),
         undecided=tuple(sorted(undecided)),
         rests=rest.rests,
         states=sum(reach.states for _, reach in explored),
@@ -134,7 +134,7 @@ def _losses(
 
 def _loss(deletion: Deletion, found: Found, environment: Environment, before: World, after: World) -> Loss:
     live = after.live.get(deletion.id)
-    counterexample = Counterexample(edge_of(found, environment), (deletion.id,), found.trace)
+    counterexample = Counterexample(edge_of(found, environment, after), (deletion.id,), found.trace)
     recreated = live is not None and not live.deleting
     return Loss(deletion, counterexample, recreated, _is_opaque(before, deletion.id))
 
@@ -147,10 +147,10 @@ def _is_opaque(world: World, id: ObjectId) -> bool:
     return manifest is not None and not manifest.known
 
 
-def _breaches(environment: Environment, explored: list[tuple[Part, Reachable]]) -> tuple[Breach, ...]:
+def _breaches(environment: Environment, explored: list[tuple[Part, Reachable]], rest: World) -> tuple[Breach, ...]:
     breaches = []
     for _, reach in explored:
         for violation, found in reach.violations.items():
-            counterexample = Counterexample(edge_of(found, environment), violation.ids, found.trace)
+            counterexample = Counterexample(edge_of(found, environment, rest), violation.ids, found.trace)
             breaches.append(Breach(violation, counterexample))
     return tuple(sorted(breaches, key=lambda breach: breach.violation))
