@@ -73,12 +73,12 @@ def _paths(tree: Tree, directory: str) -> Iterator[str]:
 
 def _sample(tree: Tree, path: str) -> _Sample | None:
     file = tree.files[path]
-    if file.content is None or file.kind is not FileKind.FILE or len(file.content) > LARGEST_SAMPLE:
+    content = file.content if file.kind is FileKind.FILE else None
+    if content is None or len(content) > LARGEST_SAMPLE:
         return None
-    documents = read_documents(path, file.content)
-    if documents.problems or not documents.documents:
-        return None
-    return _Sample(path, file.content.decode("utf-8"), documents.documents)
+    found = read_documents(path, content)
+    is_readable = bool(found.documents) and not found.problems
+    return _Sample(path, content.decode("utf-8"), found.documents) if is_readable else None
 
 
 def _extension(path: str) -> str:

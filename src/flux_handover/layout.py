@@ -101,8 +101,9 @@ class Text:
 
     def drop_from_flow(self, siblings: Sequence[tuple[Node, Node]], position: int) -> str:
         """The text without one member of a flow collection and its comma."""
-        if position + 1 < len(siblings):
-            return self.put(siblings[position][0].start, siblings[position + 1][0].start, "")
+        following = siblings[position + 1 : position + 2]
+        if following:
+            return self.put(siblings[position][0].start, following[0][0].start, "")
         start = siblings[position - 1][1].end if position else siblings[position][0].start
         return self.put(start, siblings[position][1].end, "")
 

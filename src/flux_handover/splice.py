@@ -100,14 +100,18 @@ def remove_document(content: bytes, index: int) -> bytes:
     place = _open(content, index)
     if not place.others:
         raise UneditableYaml("it is the only document of its file", hint="remove the file instead")
-    after = place.after
-    starts_bare = not place.before.strip(_BOM) and not _starts_with_mark(place.source)
-    if starts_bare and _starts_with_mark(after):
-        after = after[next_line(after, 0) :]
+    is_first = not place.before.strip(_BOM)
+    # What follows a first document without `---` is then a first document without one.
+    needs_mark = not is_first or _starts_with_mark(place.source)
+    after = place.after if needs_mark else _without_mark(place.after)
     result = (place.before + after).encode()
     if not _same_documents(result, place.others):
         raise UneditableYaml(f"document {index} cannot be taken out by its lines", hint="remove it by hand")
     return result
+
+
+def _without_mark(text: str) -> str:
+    return text[next_line(text, 0) :] if _starts_with_mark(text) else text
 
 
 def append_document(content: bytes, text: str) -> bytes:
