@@ -1,0 +1,1 @@
+"""Where the sandbox's programs come from: exact images, Go modules, or a directory."""
