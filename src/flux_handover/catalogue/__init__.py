@@ -4,6 +4,14 @@ The facts are data of our own making (`tools/catalogue.py`, `tools/catalogue_ope
 reading them is pure, and nothing is read before it is asked for.
 """
 
+from flux_handover.catalogue.charts import (
+    chart_defaults,
+    chart_schema,
+    instance_from_values,
+    merged_values,
+    operator_chart_objects,
+    values_misfits,
+)
 from flux_handover.catalogue.distributions import (
     COMPONENTS,
     Manifest,
@@ -47,6 +55,8 @@ __all__ = [
     "OperatorFacts",
     "artifact_manifests",
     "base_manifests",
+    "chart_defaults",
+    "chart_schema",
     "components",
     "controller_version",
     "crd_schema",
@@ -55,18 +65,22 @@ __all__ = [
     "has",
     "install_manifests",
     "instance_defaults",
+    "instance_from_values",
     "is_at_least",
+    "merged_values",
     "namespace_manifest",
     "newest_match",
     "newest_operator_serving",
     "objects_of",
     "operator",
+    "operator_chart_objects",
     "operator_schema",
     "operators",
     "roles",
     "served_api_versions",
     "storage_api_versions",
     "validate",
+    "values_misfits",
     "versions",
     "with_defaults",
 ]
