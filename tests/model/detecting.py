@@ -12,7 +12,7 @@ from flux_handover import catalogue
 from flux_handover.adapters.engine import Engine
 from flux_handover.model.building import Builder
 from flux_handover.model.detection import detect
-from flux_handover.model.installation import Installation
+from flux_handover.model.installation import Installation, Method
 from flux_handover.model.reading import Reading, take_snapshot
 from flux_handover.tree import Tree
 
@@ -91,6 +91,12 @@ def detected(tree: Tree, builder: Builder, root: str | None = None) -> Installat
     snapshot = take_snapshot(tree, "HEAD", builder, detect, Reading(root=root))
     (installation,) = snapshot.installations.values()
     return installation
+
+
+def methods(tree: Tree, builder: Builder) -> dict[str, Method]:
+    """The method of each cluster of a repository."""
+    installations = take_snapshot(tree, "HEAD", builder, detect, Reading()).installations
+    return {name: installation.method for name, installation in installations.items()}
 
 
 def found(installation: Installation) -> dict[tuple[str, str, str], str]:

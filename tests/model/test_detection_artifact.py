@@ -238,7 +238,7 @@ def test_a_renamed_role_is_no_setting(builder: Builder) -> None:
     assert [(old.name, new.name) for old, new in installation.renamed] == [
         ("crd-controller-flux-system", "crd-controller-flux-system-north")
     ]
-    assert all(setting.target.kind == "ClusterRoleBinding" for setting in installation.settings)
+    assert installation.settings == ()
 
 
 def test_images_and_metadata_of_the_kustomization_are_placed_at_their_fields(builder: Builder) -> None:

@@ -64,6 +64,18 @@ def test_a_renamed_object_is_compared_under_its_new_name() -> None:
     assert differences([old], [new], renamed={old.id: new.id}) == ()
 
 
+def test_a_binding_follows_the_role_that_is_renamed() -> None:
+    group = "rbac.authorization.k8s.io"
+    old, new = role("crd-controller"), role("crd-controller-gitops")
+    before = manifest(
+        f"{group}/v1", "ClusterRoleBinding", "b", "", roleRef={"kind": "ClusterRole", "name": old.id.name}
+    )
+    after = manifest(f"{group}/v1", "ClusterRoleBinding", "b", "", roleRef={"kind": "ClusterRole", "name": new.id.name})
+
+    assert lost([old, before], [new, after], renamed={old.id: new.id}) == ()
+    assert len(lost([before], [after])) == 1
+
+
 def test_a_role_that_loses_a_verb_is_lost() -> None:
     before, after = role("r", ("", "secrets", "get,list")), role("r", ("", "secrets", "get"))
 

@@ -18,7 +18,7 @@ SUFFIXES = (".tf", ".tofu", ".tf.json")
 MAX_BYTES = 1024 * 1024
 
 _BLOCK = re.compile(r'^[ \t]*(resource|data|module)[ \t]+"([^"\n]+)"(?:[ \t]+"([^"\n]+)")?[ \t]*\{', re.MULTILINE)
-_ATTRIBUTE = re.compile(r"^[ \t]*([A-Za-z_][A-Za-z0-9_-]*)[ \t]*=[ \t]*", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"^[ \t]*([A-Za-z_][A-Za-z0-9_-]*)[ \t]*=(?!=)", re.MULTILINE)
 _STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 _NOISE = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|//[^\n]*|/\*.*?\*/|<<[-~]?(\w+)\n.*?\n[ \t]*\1\b', re.DOTALL)
 
@@ -115,6 +115,7 @@ def _attributes(body: str, masked: str, first_line: int) -> Mapping[str, Attribu
 
 
 def _value(body: str, masked: str, start: int) -> tuple[Any, bool]:
+    start += len(body[start:]) - len(body[start:].lstrip(" \t"))
     rest = body[start:]
     if rest.startswith("["):
         inside = body[start : start + masked[start:].find("]") + 1]

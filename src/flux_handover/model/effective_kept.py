@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from flux_handover.model.effective import Fact, FactKey, facts
-from flux_handover.objects import Object, ObjectId
+from flux_handover.model.effective import RBAC_GROUP, Fact, FactKey, facts
+from flux_handover.objects import Object, ObjectId, mapping
 
 _NOTHING: Mapping[ObjectId, ObjectId] = MappingProxyType({})
 
@@ -161,12 +161,19 @@ def differences(
     before: Iterable[Object], after: Iterable[Object], *, renamed: Mapping[ObjectId, ObjectId] = _NOTHING
 ) -> tuple[Difference, ...]:
     """Every fact that the two do not share, sorted; objects that are identical are not looked into."""
-    old = {renamed.get(object.id, object.id): object for object in before}
+    old = {renamed.get(object.id, object.id): _following(object, renamed) for object in before}
     new = {object.id: object for object in after}
     found: list[Difference] = []
     for id in sorted(old.keys() | new.keys()):
         found += _object_differences(old.get(id), new.get(id), id)
     return tuple(found)
+
+
+def _following(object: Object, renamed: Mapping[ObjectId, ObjectId]) -> Object:
+    """A binding that names the role under its new name: kustomize and the operator rename both."""
+    role = mapping(object.data.get("roleRef"))
+    new = renamed.get(ObjectId(RBAC_GROUP, str(role.get("kind")), "", str(role.get("name")))) if role else None
+    return Object(object.id, {**object.data, "roleRef": {**role, "name": new.name}}) if new else object
 
 
 def _object_differences(old: Object | None, new: Object | None, id: ObjectId) -> list[Difference]:
