@@ -122,20 +122,32 @@ def _chart_versions(charts: Path, chart: str) -> Iterator[tuple[str, str]]:
 def _chart(charts: Path, chart: str, commit: str) -> Any:
     values = yaml.load(_git(charts, "show", f"{commit}:charts/{chart}/values.yaml"), Loader=yaml.CSafeLoader)
     schema = yaml.safe_load(_git(charts, "show", f"{commit}:charts/{chart}/values.schema.json"))
-    return {"defaults": values, "values": _as_values(facts_only(schema))}
+    return {"defaults": values, "values": _completed(_as_values(facts_only(schema)), values)}
 
 
-def _as_values(schema: Any, name: str = "") -> Any:
+def _completed(schema: Any, defaults: Any) -> Any:
+    """A schema with the values that only the defaults name: releases 0.23 and 0.24 forgot some."""
+    if not isinstance(defaults, dict) or "properties" not in schema:
+        return schema
+    anything = {"x-kubernetes-preserve-unknown-fields": True, "nullable": True}
+    known = schema["properties"]
+    named = {name: _completed(known.get(name, anything), below) for name, below in defaults.items()}
+    return {**schema, "properties": {**known, **named}}
+
+
+def _as_values(schema: Any, is_free: bool = False) -> Any:
     """A schema of values: null takes a default away, and only free maps take keys that are not named."""
     if not isinstance(schema, dict):
         return schema
     rewritten = {key: value for key, value in schema.items() if key not in ("default", "additionalProperties")}
+    if isinstance(schema.get("type"), list):
+        (rewritten["type"],) = [name for name in schema["type"] if name != "null"]
     fields = schema.get("properties")
     if fields:
-        rewritten["properties"] = {field: _as_values(below, field) for field, below in fields.items()}
+        rewritten["properties"] = {name: _as_values(below, is_free or name in FREE) for name, below in fields.items()}
     if "items" in schema:
-        rewritten["items"] = _as_values(schema["items"], name)
-    if schema.get("type") == "object" and (name in FREE or not fields):
+        rewritten["items"] = _as_values(schema["items"], is_free)
+    if rewritten.get("type") == "object" and (is_free or not fields):
         rewritten["x-kubernetes-preserve-unknown-fields"] = True
     return {**rewritten, "nullable": True}
 
