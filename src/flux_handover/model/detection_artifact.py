@@ -14,6 +14,7 @@ from flux_handover.model.origin import Elsewhere, files_of, same_url
 from flux_handover.model.rendering import Build, BuildStatus
 from flux_handover.model.settings import components, renames
 from flux_handover.model.settings_origin import Stack, document_at, patches, settings, stages
+from flux_handover.model.settings_texts import files_with
 from flux_handover.objects import Object, object_of
 
 FLUX_REPOSITORY = "https://github.com/fluxcd/flux2"
@@ -90,13 +91,9 @@ def _stack(evidence: Evidence, build: Build, source: Source) -> Stack | None:
 def _source_place(evidence: Evidence, build: Build, source: Source) -> Location | None:
     """The file that declares the source: the Kustomization's own, or one that the same parent reads."""
     parent = evidence.cluster.builds.get(build.parent) if build.parent else None
-    reads = sorted(parent.reads) if parent else ()
-    nearby = [build.where.file] if build.where else []
-    for path in (*nearby, *reads):
-        file = evidence.tree.files.get(path)
-        if file is not None and file.content is not None and source.url.encode() in file.content:
-            return Location(path)
-    return None
+    nearby = (*_file(build.where), *sorted(parent.reads if parent else ()))
+    found = (Location(path) for path, _ in files_with(evidence.tree, nearby, source.url.encode()))
+    return next(found, None)
 
 
 def _namespace(live: tuple[Object, ...], build: Build) -> str:

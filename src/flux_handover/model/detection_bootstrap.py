@@ -10,7 +10,7 @@ from dataclasses import replace
 from flux_handover import catalogue
 from flux_handover.findings import Location
 from flux_handover.model.building import BuildRequest
-from flux_handover.model.detection_charts import CHARTS, FLUX_CHART, INSTANCE_CHART, Release
+from flux_handover.model.detection_charts import FLUX_CHART, INSTANCE_CHART, Release
 from flux_handover.model.detection_files import closure, flux_part, namespace_of
 from flux_handover.model.detection_releases import chart_sign
 from flux_handover.model.detection_remote import RemoteBase, base_manifests, remote_bases, with_base
@@ -21,16 +21,16 @@ from flux_handover.model.installation import Method, Setting, SettingKind
 from flux_handover.model.settings import components, renames
 from flux_handover.model.settings_origin import Stack, patches, settings, stages
 from flux_handover.model.settings_stack import KustomizationFile, files_above, kustomization_files
+from flux_handover.model.settings_texts import matches
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, object_of
 from flux_handover.tree import clean_path
 
 _APPLY = re.compile(r"kubectl\b[^\n]*\b(?:apply|create)\b[^\n]*?(?:-k|--kustomize)[=\s]+[\"']?([^\s\"'|]+)")
 _MANAGED = re.compile(
-    rb"(extension_?[tT]ype\s*[=:]\s*[\"']microsoft\.flux|azurerm_kubernetes_flux_configuration"
-    rb"|Microsoft\.KubernetesConfiguration/fluxConfigurations|az\s+k8s-configuration\s+flux\s+create)"
+    r"(extension_?[tT]ype\s*[=:]\s*[\"']microsoft\.flux|azurerm_kubernetes_flux_configuration"
+    r"|Microsoft\.KubernetesConfiguration/fluxConfigurations|az\s+k8s-configuration\s+flux\s+create)"
 )
 _MANAGED_SUFFIXES = (".tf", ".tofu", ".bicep", ".json", ".sh", ".yaml", ".yml")
-_TEXT_LIMIT = 256 * 1024
 
 
 def hand_signs(evidence: Evidence) -> Iterator[Sign]:
@@ -92,37 +92,30 @@ def _hand_stack(evidence: Evidence, base: RemoteBase, manifests: str) -> Stack:
 
 def _steps(evidence: Evidence, directory: str) -> Iterator[Location]:
     """Lines of scripts and task files that apply a directory with kubectl."""
-    for path in evidence.tree:
-        content = evidence.tree.files[path].content
-        if content is None or len(content) > _TEXT_LIMIT or b"kubectl" not in content:
-            continue
-        text = content.decode(errors="replace")
-        for match in _APPLY.finditer(text):
-            tail = match[1].rpartition("}")[2].strip("/")
-            if tail and f"/{directory}".endswith(f"/{clean_path(tail)}"):
-                yield Location(path, text.count("\n", 0, match.start()) + 1)
+    for where, match in matches(evidence.tree, evidence.tree, _APPLY, b"kubectl"):
+        tail = match[1].rpartition("}")[2].strip("/")
+        if tail and f"/{directory}".endswith(f"/{clean_path(tail)}"):
+            yield where
 
 
 def managed_signs(evidence: Evidence) -> Iterator[Sign]:
     """A Flux that the cloud installs and upgrades, such as the AKS extension."""
-    for path in evidence.tree:
-        content = evidence.tree.files[path].content
-        match = _MANAGED.search(content) if content is not None and path.endswith(_MANAGED_SUFFIXES) else None
-        if match is not None and content is not None and belongs(evidence, path):
-            where = Location(path, content.count(b"\n", 0, match.start()) + 1)
-            note = "the cloud installs, configures and upgrades this Flux; the operator cannot take it over"
-            yield Sign(Method.MANAGED, where, files=(path,), notes=(note,))
+    files = [path for path in evidence.tree if path.endswith(_MANAGED_SUFFIXES) and belongs(evidence, path)]
+    for where, _ in matches(evidence.tree, files, _MANAGED, b"flux"):
+        note = "the cloud installs, configures and upgrades this Flux; the operator cannot take it over"
+        yield Sign(Method.MANAGED, where, files=(where.file,), notes=(note,))
 
 
 def terraform_signs(evidence: Evidence) -> Iterator[Sign]:
     """Flux in Terraform: the provider's bootstrap, its older data sources, and releases of the charts."""
     for block in terraform_blocks(evidence.tree):
-        if block.type == "flux_bootstrap_git" and block.kind == "resource" and _is_for(evidence, block):
-            yield _bootstrap_sign(evidence, block)
-        elif block.type in ("flux_install", "flux_sync") and block.kind == "data" and belongs(evidence, block.path):
-            yield _data_sign(block)
-        elif block.type == "helm_release" and _chart(block) in CHARTS and belongs(evidence, block.path):
-            yield from _release_sign(block)
+        match (block.kind, block.type):
+            case ("resource", "flux_bootstrap_git") if _is_for(evidence, block):
+                yield _bootstrap_sign(evidence, block)
+            case ("data", "flux_install" | "flux_sync") if belongs(evidence, block.path):
+                yield _data_sign(block)
+            case ("resource", "helm_release") if belongs(evidence, block.path):
+                yield from _release_sign(block)
 
 
 def _is_for(evidence: Evidence, block: Block) -> bool:
@@ -138,26 +131,32 @@ def _named_path(evidence: Evidence, block: Block) -> bool:
 
 
 def _bootstrap_sign(evidence: Evidence, block: Block) -> Sign:
-    version = exact(str(block.literal("version") or ""))
-    names = (*(block.literal("components") or catalogue.DEFAULT_COMPONENTS), *(block.literal("components_extra") or ()))
-    namespace = str(block.literal("namespace") or "flux-system")
-    notes = [f"{block.address} in {block.where} writes Flux's manifests and owns them in its state"]
-    path = block.literal("path")
-    if path and clean_path(str(path)) != evidence.cluster.name:
-        notes.append(f"{block.address} names path {path}, the root is {evidence.cluster.name}")
-    if "version" in block.attributes and not version:
-        notes.append(f"{block.address} takes its version from {block.attributes['version'].value}")
+    namespace, names = str(block.literal("namespace") or "flux-system"), _component_names(block)
     return Sign(
         method=Method.TERRAFORM,
         where=block.where,
-        version=version,
+        version=exact(str(block.literal("version") or "")),
         namespace=namespace,
-        components=tuple(sorted({str(name) for name in names})),
+        components=names,
         files=(block.path,),
-        settings=tuple(_arguments(block, namespace, sorted({str(name) for name in names}))),
-        notes=tuple(notes),
+        settings=tuple(_arguments(block, namespace, names)),
+        notes=tuple(_bootstrap_notes(evidence, block)),
         beside=None if _named_path(evidence, block) or not evidence.rivals else Method.BOOTSTRAP,
     )
+
+
+def _component_names(block: Block) -> tuple[str, ...]:
+    chosen = block.literal("components") or catalogue.DEFAULT_COMPONENTS
+    return tuple(sorted({str(name) for name in (*chosen, *(block.literal("components_extra") or ()))}))
+
+
+def _bootstrap_notes(evidence: Evidence, block: Block) -> Iterator[str]:
+    yield f"{block.address} in {block.where} writes Flux's manifests and owns them in its state"
+    path, version = block.literal("path"), block.attributes.get("version")
+    if path and clean_path(str(path)) != evidence.cluster.name:
+        yield f"{block.address} names path {path}, the root is {evidence.cluster.name}"
+    if version is not None and not version.is_literal:
+        yield f"{block.address} takes its version from {version.value}"
 
 
 _EVERYWHERE = {
@@ -171,7 +170,7 @@ _EVERYWHERE = {
 }
 
 
-def _arguments(block: Block, namespace: str, names: list[str]) -> Iterator[Setting]:
+def _arguments(block: Block, namespace: str, names: tuple[str, ...]) -> Iterator[Setting]:
     """What the arguments of `flux_bootstrap_git` change of the plain manifests."""
     for name, (kind, key) in _EVERYWHERE.items():
         if name in block.attributes:

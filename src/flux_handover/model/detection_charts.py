@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from flux_handover.findings import Location
 from flux_handover.model.detection_signs import Evidence, live_objects
 from flux_handover.model.flux import HelmRelease, helm_release_of, is_kind
 from flux_handover.model.rendering import Build, Cluster
+from flux_handover.model.settings_texts import bytes_of, documents_with
 from flux_handover.objects import HELM_GROUP, Object, ObjectId, id_of, mapping
 from flux_handover.tree import Tree
 
@@ -100,12 +101,13 @@ def _chart(release: HelmRelease, cluster: Cluster) -> str:
     """The last name of the chart; of a chartRef, that of the artifact it fetches."""
     ref = release.chart_ref
     if ref is None:
-        return release.chart.rpartition("/")[2]
-    if ref.kind == "HelmChart":
-        found = cluster.find(ref)
-        return str(found.spec.get("chart") or "").rpartition("/")[2] if found else ""
-    source = cluster.sources.get(ref)
-    return source.url.rstrip("/").rpartition("/")[2] if source else ""
+        return _last(release.chart)
+    found = cluster.find(ref)
+    return _last(str(found.spec.get("chart") or found.spec.get("url") or "")) if found else ""
+
+
+def _last(name: str) -> str:
+    return name.rstrip("/").rpartition("/")[2]
 
 
 def _version(release: HelmRelease, cluster: Cluster) -> str:
@@ -114,13 +116,11 @@ def _version(release: HelmRelease, cluster: Cluster) -> str:
 
 
 def _live(evidence: Evidence, build: Build | None, release: HelmRelease, chart: str) -> Release:
-    reads = sorted(build.reads) if build else sorted(evidence.tree)
-    declared = _declaring(evidence.tree, reads, release.object)
+    reads = sorted(build.reads if build else evidence.tree)
+    declared = next(_declaring(evidence.tree, reads, release.object), None)
     values = merged(_values_from(evidence, release), release.values)
-    prefix: Path = ("spec", "values")
-    written = ((declared, prefix),) if declared else ()
     holders = tuple((document, ()) for document in _holders(evidence.tree, reads, values))
-    where = Location(declared.path, declared.line) if declared else (build.where if build else None) or Location("")
+    where = _where(declared, build)
     files = {where.file, *(document.path for document, _ in holders)} - {""}
     return Release(
         chart=chart,
@@ -133,39 +133,38 @@ def _live(evidence: Evidence, build: Build | None, release: HelmRelease, chart: 
         where=where,
         files=tuple(sorted(files)),
         by="HelmRelease",
-        documents=(*written, *holders),
+        documents=(*(((declared, ("spec", "values")),) if declared else ()), *holders),
     )
 
 
-def _declaring(tree: Tree, reads: list[str], object: Object) -> Document | None:
-    for path in reads:
-        content = tree.files[path].content if path in tree else None
-        if content is not None and b"HelmRelease" in content:
-            for document in read_documents(path, content).documents:
-                id = id_of(document.mapping)
-                if (id.kind, id.name) == ("HelmRelease", object.id.name) and id.namespace in ("", object.id.namespace):
-                    return document
-    return None
+def _where(declared: Document | None, build: Build | None) -> Location:
+    if declared is not None:
+        return Location(declared.path, declared.line)
+    return (build.where if build else None) or Location("")
+
+
+def _declaring(tree: Tree, reads: list[str], object: Object) -> Iterator[Document]:
+    for document in documents_with(tree, reads, b"HelmRelease", object.id.name.encode()):
+        id = id_of(document.mapping)
+        if (id.kind, id.name) == ("HelmRelease", object.id.name) and id.namespace in ("", object.id.namespace):
+            yield document
 
 
 def _values_from(evidence: Evidence, release: HelmRelease) -> Mapping[str, Any]:
     """Values of `valuesFrom` ConfigMaps that are live; those of Secrets are never read."""
-    found_values: Mapping[str, Any] = {}
-    entries = release.object.spec.get("valuesFrom")
-    for entry in entries if isinstance(entries, list) else []:
-        if mapping(entry).get("kind") != "ConfigMap":
-            continue
-        id = ObjectId("", "ConfigMap", release.id.namespace, str(mapping(entry).get("name") or ""))
-        found = evidence.cluster.find(id)
-        text = (
-            mapping(found.data.get("data")).get(str(mapping(entry).get("valuesKey") or "values.yaml"))
-            if found
-            else None
-        )
-        if isinstance(text, str):
-            for document in read_documents("", text.encode()).documents:
-                found_values = merged(found_values, document.mapping)
-    return found_values
+    together: Mapping[str, Any] = {}
+    for entry in _list(release.object.spec.get("valuesFrom")):
+        text = _value_text(evidence.cluster, release.id.namespace, mapping(entry))
+        for document in read_documents("", text.encode()).documents:
+            together = merged(together, document.mapping)
+    return together
+
+
+def _value_text(cluster: Cluster, namespace: str, entry: Mapping[str, Any]) -> str:
+    id = ObjectId("", "ConfigMap", namespace, str(entry.get("name") or ""))
+    found = cluster.find(id) if entry.get("kind") == "ConfigMap" else None
+    text = mapping(found.data.get("data")).get(str(entry.get("valuesKey") or "values.yaml")) if found else None
+    return text if isinstance(text, str) else ""
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -184,73 +183,57 @@ def _both(base: Mapping[str, Any], over: Mapping[str, Any], key: str) -> bool:
 
 def _holders(tree: Tree, reads: list[str], values: Mapping[str, Any]) -> Iterator[Document]:
     """Files that hold the values as a document of their own, such as the input of a generator."""
-    for path in reads:
-        content = tree.files[path].content if path in tree else None
-        is_yaml = content is not None and path.endswith((".yaml", ".yml"))
-        if values and is_yaml and all(str(key).encode() in (content or b"") for key in values):
-            documents = read_documents(path, content or b"").documents
-            yield from (document for document in documents if values.items() <= document.mapping.items())
+    if values:
+        words = (str(key).encode() for key in values)
+        found = documents_with(tree, reads, *words)
+        yield from (document for document in found if values.items() <= document.mapping.items())
 
 
 def helmfile_releases(evidence: Evidence) -> Iterator[Release]:
     """Releases of these charts in helmfiles, wherever they lie and whatever they are called."""
-    for path in evidence.tree:
-        content = evidence.tree.files[path].content
-        if content is None or b"releases:" not in content or b"flux" not in content or not _is_helmfile(path):
-            continue
-        for document in read_documents(path, content).documents:
-            entries = document.mapping.get("releases")
-            for index, entry in enumerate(entries if isinstance(entries, list) else []):
-                chart = str(mapping(entry).get("chart") or "").rpartition("/")[2]
-                if chart in CHARTS:
-                    yield _in_helmfile(evidence.tree, document, index, mapping(entry), chart)
-
-
-def _is_helmfile(path: str) -> bool:
-    return path.endswith((".yaml", ".yml", ".gotmpl"))
+    for document in documents_with(evidence.tree, evidence.tree, b"releases:", b"flux"):
+        for index, entry in enumerate(_list(document.mapping.get("releases"))):
+            chart = _last(str(mapping(entry).get("chart") or ""))
+            if chart in CHARTS:
+                yield _in_helmfile(evidence.tree, document, index, mapping(entry), chart)
 
 
 def _in_helmfile(tree: Tree, document: Document, index: int, entry: Mapping[str, Any], chart: str) -> Release:
     prefix: Path = ("releases", index)
-    inline, files = _helmfile_values(tree, document, entry)
+    holders = tuple(_value_documents(tree, document, prefix, entry))
+    files = sorted({holder.path for holder, _ in holders} - {document.path})
     return Release(
         chart=chart,
         version=str(entry.get("version") or ""),
         name=str(entry.get("name") or chart),
         namespace=str(entry.get("namespace") or "default"),
-        values=inline,
+        values=_helmfile_values(holders),
         owner=None,
         suspend=False,
         where=Location(document.path, document.line_of(*prefix)),
         files=(document.path, *files),
         by="helmfile",
-        documents=tuple(_value_documents(tree, document, prefix, entry)),
+        documents=tuple(reversed(holders)),
     )
 
 
-def _helmfile_values(
-    tree: Tree, document: Document, entry: Mapping[str, Any]
-) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def _helmfile_values(documents: Iterable[tuple[Document, Path]]) -> Mapping[str, Any]:
     together: Mapping[str, Any] = {}
-    files: list[str] = []
-    for values in _list(entry.get("values")):
-        if isinstance(values, Mapping):
-            together = merged(together, values)
-        elif (path := _beside(document, values)) in tree:
-            files.append(path)
-            for other in read_documents(path, tree.files[path].content or b"").documents:
-                together = merged(together, other.mapping)
-    return together, tuple(files)
+    for document, prefix in documents:
+        together = merged(together, mapping(value_at(document.content, prefix)))
+    return together
 
 
 def _value_documents(
     tree: Tree, document: Document, prefix: Path, entry: Mapping[str, Any]
 ) -> Iterator[tuple[Document, Path]]:
+    """Where a release's values are: inline, or in files beside the helmfile; later ones win."""
     for number, values in enumerate(_list(entry.get("values"))):
         if isinstance(values, Mapping):
             yield document, (*prefix, "values", number)
-        elif (path := _beside(document, values)) in tree:
-            yield from ((other, ()) for other in read_documents(path, tree.files[path].content or b"").documents)
+        else:
+            path = _beside(document, values)
+            yield from ((other, ()) for other in read_documents(path, bytes_of(tree, path)).documents)
 
 
 def _beside(document: Document, name: Any) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flux_handover import catalogue
-from flux_handover.documents import Document, read_documents
+from flux_handover.documents import Document
 from flux_handover.findings import Location
 from flux_handover.model.building import BuildRequest
 from flux_handover.model.detection_artifact import is_distribution
@@ -27,11 +28,13 @@ from flux_handover.model.settings import components, renames
 from flux_handover.model.settings_lines import Passage, passage
 from flux_handover.model.settings_origin import Stack, Stage, document_at, patches, settings, stages
 from flux_handover.model.settings_stack import KustomizationFile, files_above, kustomization_files
+from flux_handover.model.settings_texts import documents_with
 from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId, id_of, object_of
 from flux_handover.tree import Tree
 
 _PART_OF = "app.kubernetes.io/part-of"
 _PLACEHOLDER_BYTES = 4096
+_ONLY_COMMENTS = re.compile(rb"(?:[ \t]*(?:#[^\n]*|---[ \t]*)?\r?(?:\n|\Z))*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,11 @@ def _may_install(evidence: Evidence, build: Build) -> bool:
 
 
 def _is_empty(tree: Tree, path: str) -> bool:
-    """Whether a file holds nothing but comments."""
-    content = tree.files[path].content if path in tree else None
-    if content is None or len(content) > _PLACEHOLDER_BYTES:
+    """Whether a file of the tree holds nothing but comments."""
+    file = tree.files.get(path)
+    if file is None or file.content is None or len(file.content) > _PLACEHOLDER_BYTES:
         return False
-    return all(not line.strip() or line.lstrip().startswith((b"#", b"---")) for line in content.splitlines())
+    return _ONLY_COMMENTS.fullmatch(file.content) is not None
 
 
 def _artifact(evidence: Evidence, source: Source) -> Files:
@@ -119,29 +122,31 @@ def _named(tree: Tree, directory: str) -> tuple[str, ...]:
 
 def _written(build: Build, tree: Tree) -> Origin | None:
     """Manifests that are written out in files of the tree."""
-    reads = reads_of(tree, build)
-    found = {path: documents for path in sorted(reads) if (documents := _flux_documents(tree, path))}
-    if not found:
-        base = next(remote_bases(tree, sorted(reads)), None)
-        return _remote(tree, base) if base is not None else None
-    raw = tuple(object_of(document.mapping) for documents in found.values() for document in documents)
+    reads = sorted(reads_of(tree, build))
+    documents = tuple(document for path in reads for document in _flux_documents(tree, path))
+    if documents:
+        return _from_documents(tree, documents)
+    base = next(remote_bases(tree, reads), None)
+    return _remote(tree, base) if base is not None else None
+
+
+def _from_documents(tree: Tree, documents: tuple[Document, ...]) -> Origin:
+    paths = tuple(dict.fromkeys(document.path for document in documents))
+    raw = tuple(object_of(document.mapping) for document in documents)
+    version = next(filter(None, (of_header(tree.read(path)) for path in paths)), "") or of_objects(raw)
     installed = _in_order(raw)
-    version = next((v for path in found if (v := of_header(tree.read(path)))), "") or of_objects(raw)
-    passages = tuple(pair for path, documents in found.items() for pair in _manifest_passages(tree, path, documents))
     known = catalogue.has(version)
-    namespace = namespace_of(raw)
-    exported = catalogue.install_manifests(version, installed, namespace) if known else ()
-    notes = () if known else (f"{', '.join(found)} has no version that is known; it is taken as it is",)
+    exported = catalogue.install_manifests(version, installed, namespace_of(raw)) if known else ()
     return Origin(
         method=Method.BOOTSTRAP,
         tree=tree,
-        paths=tuple(found),
+        paths=paths,
         version=version,
         raw=raw,
         plain=tuple(object_of(manifest) for manifest in exported) or raw,
         installed=installed,
-        notes=notes,
-        manifests=passages,
+        notes=() if known else (f"{', '.join(paths)} has no version that is known; it is taken as it is",),
+        manifests=tuple(_manifest_passages(tree, documents)),
     )
 
 
@@ -153,11 +158,9 @@ def reads_of(tree: Tree, build: Build) -> frozenset[str]:
 
 def _flux_documents(tree: Tree, path: str) -> tuple[Document, ...]:
     """The documents of a file that holds at least one of Flux's controllers."""
-    content = tree.files[path].content
-    if content is None or b"Deployment" not in content or b"-controller" not in content:
-        return ()
-    documents = tuple(d for d in read_documents(path, content).documents if _is_distributed(object_of(d.mapping)))
-    return documents if any(component_of(object_of(d.mapping)) for d in documents) else ()
+    found = tuple(documents_with(tree, [path], b"Deployment", b"fluxcd"))
+    distributed = tuple(document for document in found if _is_distributed(object_of(document.mapping)))
+    return distributed if any(component_of(object_of(document.mapping)) for document in distributed) else ()
 
 
 def _is_distributed(object: Object) -> bool:
@@ -166,11 +169,10 @@ def _is_distributed(object: Object) -> bool:
     return bool(object.id.kind) and bool(object.id.name) and not sync
 
 
-def _manifest_passages(tree: Tree, path: str, documents: tuple[Document, ...]) -> Iterator[tuple[ObjectId, Passage]]:
-    content = tree.read(path)
+def _manifest_passages(tree: Tree, documents: tuple[Document, ...]) -> Iterator[tuple[ObjectId, Passage]]:
     for document in documents:
         last = document.line + document.source.count("\n")
-        yield id_of(document.mapping), passage(path, content, document.line, last)
+        yield id_of(document.mapping), passage(document.path, tree.read(document.path), document.line, last)
 
 
 def _in_order(objects: Iterable[Object]) -> tuple[str, ...]:

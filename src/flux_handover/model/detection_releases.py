@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flux_handover import catalogue
-from flux_handover.documents import read_documents
 from flux_handover.findings import Location
 from flux_handover.model.detection_charts import (
     FLUX_CHART,
@@ -23,7 +22,8 @@ from flux_handover.model.detection_versions import exact
 from flux_handover.model.flux import is_instance
 from flux_handover.model.installation import Method
 from flux_handover.model.settings_helm import ChartValues, chart_settings, enabled
-from flux_handover.objects import HELM_GROUP, OPERATOR_GROUP, Object, ObjectId, id_of, mapping
+from flux_handover.model.settings_texts import documents_with
+from flux_handover.objects import HELM_GROUP, OPERATOR_GROUP, Object, ObjectId, mapping, object_of
 from flux_handover.tree import clean_path
 
 _NO_LIMITS = "chart flux2 sets no limits of its own; every other way to install Flux limits cpu and memory"
@@ -120,17 +120,14 @@ def _instance_sign(
 
 def _synced(evidence: Evidence) -> Iterator[Sign]:
     """A FluxInstance that only a person or a script applies, whose `sync` is this cluster's root."""
-    for path in evidence.tree:
-        content = evidence.tree.files[path].content
-        if content is None or b"FluxInstance" not in content or path in evidence.live_reads:
-            continue
-        for document in read_documents(path, content).documents:
-            id = id_of(document.mapping)
-            sync = mapping(mapping(document.mapping.get("spec")).get("sync"))
-            same = clean_path(str(sync.get("path") or "")) == evidence.cluster.name
-            if (id.group, id.kind) == (OPERATOR_GROUP, "FluxInstance") and sync.get("url") and same:
-                where = Location(path, document.line)
-                yield _instance_sign(mapping(document.mapping.get("spec")), id, where, None, (path,))
+    unread = (path for path in evidence.tree if path not in evidence.live_reads)
+    for document in documents_with(evidence.tree, unread, b"FluxInstance", b"sync"):
+        object = object_of(document.mapping)
+        sync = mapping(object.spec.get("sync"))
+        same = clean_path(str(sync.get("path") or "")) == evidence.cluster.name
+        if is_instance(object) and sync.get("url") and same:
+            where = Location(document.path, document.line)
+            yield _instance_sign(object.spec, object.id, where, None, (document.path,))
 
 
 def _operator_alone(release: Release) -> Sign:

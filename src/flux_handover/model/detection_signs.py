@@ -10,6 +10,7 @@ from flux_handover.findings import Location
 from flux_handover.model.building import Builder
 from flux_handover.model.installation import FluxPatch, Method, Setting
 from flux_handover.model.rendering import Build, Cluster
+from flux_handover.model.settings_texts import matches
 from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId
 from flux_handover.tree import Tree, clean_path
 
@@ -78,9 +79,6 @@ def belongs(evidence: Evidence, file: str) -> bool:
 
 def rival_roots(tree: Tree, own: str) -> frozenset[str]:
     """Paths of Kustomizations whose own file lies below them, but for this cluster's."""
-    found: set[str] = set()
-    for path, file in tree.files.items():
-        if file.content is not None and _GROUP in file.content:
-            named = (clean_path(match[1]) for match in _PATH.finditer(file.content.decode(errors="replace")))
-            found.update(name for name in named if name and path.startswith(f"{name}/"))
-    return frozenset(name for name in found if name != own and not name.startswith(f"{own}/"))
+    found = ((where.file, clean_path(match[1])) for where, match in matches(tree, tree, _PATH, _GROUP))
+    roots = {path for file, path in found if path and file.startswith(f"{path}/")}
+    return frozenset(path for path in roots if not f"{path}/".startswith(f"{own}/"))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from flux_handover.documents import Document, read_documents
+from flux_handover.documents import Document
 from flux_handover.findings import Location
 from flux_handover.model.flux import is_kind, is_source
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
+from flux_handover.model.settings_texts import documents_with
 from flux_handover.objects import (
     HELM_GROUP,
     KUSTOMIZE_GROUP,
@@ -231,12 +232,10 @@ class _Places:
 
     def __init__(self, cluster: Cluster, tree: Tree) -> None:
         self._documents: dict[tuple[str, str], list[Document]] = {}
-        for path in sorted({path for build in cluster for path in build.reads if path in tree}):
-            content = tree.files[path].content
-            if content is not None and b".fluxcd.io/" in content:
-                for document in read_documents(path, content).documents:
-                    id = id_of(document.mapping)
-                    self._documents.setdefault((id.kind, id.name), []).append(document)
+        reads = sorted({path for build in cluster for path in build.reads})
+        for document in documents_with(tree, reads, b".fluxcd.io/"):
+            id = id_of(document.mapping)
+            self._documents.setdefault((id.kind, id.name), []).append(document)
 
     def of(self, build: Build | None, object: Object, path: FieldPath) -> Location:
         """The line of a field where its object is declared; the Kustomization's place where none is found."""

@@ -224,11 +224,3 @@ def document_at(tree: Tree, where: Location | None) -> Document | None:
         return None
     documents = read_documents(where.file, tree.read(where.file)).documents
     return next((document for document in documents if document.line == where.line), None)
-
-
-def documents_naming(tree: Tree, path: str, word: str) -> tuple[Document, ...]:
-    """The documents of a file, read only if its bytes contain the word."""
-    content = tree.files[path].content if path in tree else None
-    if content is None or word.encode() not in content:
-        return ()
-    return read_documents(path, content).documents

@@ -15,7 +15,8 @@ from flux_handover.findings import Location
 from flux_handover.model.effective import facts
 from flux_handover.model.installation import Setting, SettingKind
 from flux_handover.model.rendering import Cluster
-from flux_handover.model.settings_origin import document_at, documents_naming
+from flux_handover.model.settings_origin import document_at
+from flux_handover.model.settings_texts import documents_with
 from flux_handover.objects import Object, id_of, mapping
 from flux_handover.tree import Tree
 
@@ -72,9 +73,8 @@ def _source_place(cluster: Cluster, tree: Tree) -> Location | None:
     build = cluster.builds[cluster.root]
     source = build.ks.source
     nearby = (build.where.file,) if build.where else ()
-    for path in (*nearby, *sorted(build.reads)):
-        for document in documents_naming(tree, path, source.name):
-            id = id_of(document.mapping)
-            if (id.kind, id.name) == (source.kind, source.name):
-                return Location(path, document.line)
+    for document in documents_with(tree, (*nearby, *sorted(build.reads)), source.name.encode()):
+        id = id_of(document.mapping)
+        if (id.kind, id.name) == (source.kind, source.name):
+            return Location(document.path, document.line)
     return None
