@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from proof.worlds import Fleet, config, git, ks, kustomization, namespace, plain, push, source
+
+from flux_handover.objects import ObjectId
 from flux_handover.proof.exploration import explore
 from flux_handover.proof.reconcile_cluster import Program
 from flux_handover.proof.world import (
@@ -21,9 +25,6 @@ from flux_handover.proof.world import (
     Variables,
     World,
 )
-from proof.worlds import Fleet, config, git, ks, kustomization, namespace, plain, push, source
-
-from flux_handover.objects import ObjectId
 
 OBJECTS = (config("a", "one"), config("b", "one"), config("c", "two"), namespace("one"))
 MARKS = (Mark.PRUNE_DISABLED, Mark.RECONCILE_DISABLED, Mark.SSA_IGNORE, Mark.SSA_IF_NOT_PRESENT)
@@ -55,13 +56,13 @@ def random_case(random: Random) -> Case:
     return Case(world, fleet.environment, program)
 
 
-def _twice(fleet: Fleet, path: str, random: Random, made: object) -> None:
-    first = made()  # type: ignore[operator]
+def _twice(fleet: Fleet, path: str, random: Random, made: Callable[[], list[Desired]]) -> None:
+    first = made()
     fleet.at(path, "1", first)
     if random.random() < 0.8:
         kept = [o for o in first if random.random() < 0.6]
         ids = {o.id for o in kept}
-        fresh = [o for o in made() if o.id not in ids and random.random() < 0.5]  # type: ignore[operator]
+        fresh = [o for o in made() if o.id not in ids and random.random() < 0.5]
         fleet.at(path, "2", _build(random, tuple(kept + fresh)))
 
 

@@ -11,6 +11,7 @@ from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId
 from flux_handover.proof.exploration import Found, Violation
 from flux_handover.proof.properties import undefined
 from flux_handover.proof.reconcile import Deletion, How, Move
+from flux_handover.proof.reconcile_kustomization import deletes_inventory
 from flux_handover.proof.reconcile_operator import STALLED
 from flux_handover.proof.world import (
     Actor,
@@ -28,6 +29,7 @@ from flux_handover.proof.world import (
 )
 
 Cause = tuple[World, Move, Deletion]
+OWNED = (How.PRUNE, How.FINALIZER)
 
 
 def edge_of(found: Found, environment: Environment, rest: World) -> str:
@@ -64,17 +66,22 @@ def _edge_of_root(chain: tuple[Cause, ...], environment: Environment, rest: Worl
         return "E7" if root.id.group in (KUSTOMIZE_GROUP, SOURCE_GROUP) else ""
     if root.how is not How.PRUNE or move.subject is None:
         return ""
-    if is_home(root.id, environment.controllers):
-        return _edge_of_component(world, root.id, rest)
+    for before, _, deletion in chain:
+        if deletion.how in OWNED and is_home(deletion.id, environment.controllers):
+            return _edge_of_component(before, deletion, rest)
     losing = {deletion.by for _, _, deletion in chain} | {deletion.id for _, _, deletion in chain}
-    if any(_is_claimed(world, environment, deletion.id, losing) for _, _, deletion in chain):
+    owned = [deletion.id for _, _, deletion in chain if deletion.how in OWNED]
+    if any(_is_claimed(world, environment, id, losing) for id in owned):
         return "E2"
-    return _edge_of_order(world, move, root.id, environment) or ("E1" if root.id.group == KUSTOMIZE_GROUP else "")
+    live = world.live.get(root.id)
+    cascades = live is not None and deletes_inventory(world, environment.gates, live)
+    return _edge_of_order(world, move, root.id, environment) or ("E1" if cascades else "")
 
 
-def _edge_of_component(world: World, id: ObjectId, rest: World) -> str:
+def _edge_of_component(world: World, deletion: Deletion, rest: World) -> str:
     """E3, E4, E12 and E18: Flux prunes what it runs on."""
-    if is_namespace(id):
+    id = deletion.id
+    if is_namespace(id) and deletion.how is How.PRUNE:
         return "E18"
     live = world.live.get(id)
     if live is not None and live.operator is not None:
@@ -147,7 +154,7 @@ def _edge_of_violation(violation: Violation, found: Found, environment: Environm
             return "E5"
         case "P5":
             return _edge_of_conflict(violation, found)
-        case "P7":
+        case "P7" if is_instance(violation.ids[0]):
             return "E10" if any(d.how is How.DEFINITION for _, m in found.path for d in m.deletions) else "E9"
         case "P8":
             return "E11"

@@ -24,6 +24,7 @@ from flux_handover.proof.scope import (
     named_by,
     needed,
     objects_of,
+    readers,
     scope_of,
 )
 from flux_handover.proof.world import (
@@ -101,10 +102,12 @@ def _influences(scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set
 def _doubtful(scope: Scope, active: set[ObjectId]) -> set[ObjectId]:
     """Owners that may stay unready, themselves or through what they depend on."""
     doubtful = {id for id in active if not all(_succeeds(build) for build in scope.builds[id].values())}
-    fresh = doubtful
-    while fresh:
-        fresh = {id for id in active - doubtful if not _needs(scope, id).isdisjoint(doubtful)}
+    dependents = readers(scope)
+    waiting = list(doubtful)
+    while waiting:
+        fresh = set(dependents.get(waiting.pop(), ())) - doubtful
         doubtful |= fresh
+        waiting.extend(fresh)
     return doubtful
 
 

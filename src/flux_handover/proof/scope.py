@@ -157,10 +157,10 @@ def concerned(scope: Scope, named: set[ObjectId]) -> tuple[set[ObjectId], set[Ob
     active = {id for id in scope.specs if not _is_quiet(scope, id)}
     volatile = named.union(*(changing(scope, id) for id in active))
     waiting = list(volatile)
-    readers = _readers(scope)
+    reading = readers(scope)
     while waiting:
         changed = waiting.pop()
-        for owner in (*scope.touching.get(changed, ()), *readers.get(changed, ())):
+        for owner in (*scope.touching.get(changed, ()), *reading.get(changed, ())):
             if owner not in active:
                 active.add(owner)
                 fresh = changing(scope, owner) - volatile
@@ -221,17 +221,15 @@ def goes(scope: Scope, id: ObjectId) -> bool:
     return False
 
 
-def _readers(scope: Scope) -> Mapping[ObjectId, list[ObjectId]]:
-    """By object, the owners that need it: as a source, a variable, an account, a dependency, a health check."""
-    readers: dict[ObjectId, list[ObjectId]] = defaultdict(list)
+def readers(scope: Scope) -> Mapping[ObjectId, list[ObjectId]]:
+    """By object, the owners that need it: as source, variables, account, dependency or kind, or as themselves."""
+    reading: dict[ObjectId, list[ObjectId]] = defaultdict(list)
     for id, specs in scope.specs.items():
-        for spec in specs:
-            for other in needed(scope.world, spec):
-                readers[other].append(id)
         live = scope.world.live.get(id)
-        for other in (id, *scope.definitions[id], *((live.definition,) if live and live.definition else ())):
-            readers[other].append(id)
-    return readers
+        others = {id} | scope.definitions[id] | ({live.definition} if live and live.definition else set())
+        for other in others.union(*(needed(scope.world, spec) for spec in specs)):
+            reading[other].append(id)
+    return reading
 
 
 def needed(world: World, spec: Owner) -> set[ObjectId]:

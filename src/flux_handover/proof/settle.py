@@ -63,8 +63,10 @@ def is_at_rest(world: World, environment: Environment) -> bool:
 def _round(world: World, environment: Environment) -> Iterator[Move]:
     """One reconcile of everything, in the order it came to life; each move starts from the world of the last."""
     for move in source_moves(world):
-        if move.world != world:
-            world = replace(world, artifacts=world.artifacts.put_all(dict(move.world.artifacts)))
+        assert move.subject is not None
+        fetched = world.artifacts.put(move.subject, move.world.artifacts[move.subject])
+        if fetched is not world.artifacts:
+            world = replace(world, artifacts=fetched)
             yield replace(move, world=world)
     for id in tuple(world.live):
         next_move = _next(world, environment, id)

@@ -1,0 +1,123 @@
+"""Laws of the judge, on random small clusters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from proof.random_worlds import OBJECTS, Case, random_case
+from proof.worlds import Paths, namespace
+
+from flux_handover.objects import ObjectId
+from flux_handover.proof.reconcile_cluster import Push
+from flux_handover.proof.series import outcome_of
+from flux_handover.proof.settle import settled
+from flux_handover.proof.table import Table
+from flux_handover.proof.world import ApplyFailed, Build, Built, Mark
+
+ENOUGH = 20_000
+SEEDS = st.integers(min_value=1_000, max_value=1_000_000)
+
+
+def agrees(seed: int) -> bool:
+    case = random_case(Random(seed))
+    return case.brute_force(ENOUGH) in (None, outcome_of(case.world, case.program, case.environment).deleted)
+
+
+def test_the_reduced_search_agrees_with_brute_force_on_some_seeded_worlds() -> None:
+    assert [seed for seed in range(15) if not agrees(seed)] == []
+
+
+@pytest.mark.slow
+def test_the_reduced_search_agrees_with_brute_force_on_500_seeded_worlds() -> None:
+    assert [seed for seed in range(500) if not agrees(seed)] == []
+
+
+def test_few_seeded_worlds_are_too_large_for_brute_force() -> None:
+    decided = [random_case(Random(seed)).brute_force(ENOUGH) is not None for seed in range(15)]
+
+    assert sum(decided) > 12
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS)
+def test_the_reduced_search_agrees_with_brute_force(seed: int) -> None:
+    assert agrees(seed)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS, st.sampled_from(OBJECTS))
+def test_protecting_an_object_everywhere_never_adds_a_deletion(seed: int, id: ObjectId) -> None:
+    case = random_case(Random(seed))
+    shielded = _protected(case, id)
+
+    before = outcome_of(case.world, case.program, case.environment).deleted
+    after = outcome_of(shielded.world, shielded.program, shielded.environment).deleted
+
+    assert after <= before
+    assert id not in after or namespace(id.namespace) in after
+
+
+def _protected(case: Case, id: ObjectId) -> Case:
+    """The same case with `prune: disabled` on an object, live and in every build."""
+    renders = case.environment.renders
+    assert isinstance(renders, Paths)
+    builds = {key: _marked(build, id) for key, build in renders.builds.items()}
+    live = {
+        other: replace(one, pinned=one.pinned | {Mark.PRUNE_DISABLED}) if other == id else one
+        for other, one in case.world.live.items()
+    }
+    world = replace(case.world, live=Table(live))
+    return Case(world, replace(case.environment, renders=Paths(builds)), case.program)
+
+
+def _marked(build: Build, id: ObjectId) -> Build:
+    if not isinstance(build, Built | ApplyFailed):
+        return build
+    objects = tuple(replace(o, marks=o.marks | {Mark.PRUNE_DISABLED}) if o.id == id else o for o in build.objects)
+    return replace(build, objects=objects)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_what_the_plain_order_deletes_is_among_what_any_order_deletes(seed: int) -> None:
+    case = random_case(Random(seed))
+    (step,) = case.program
+    assert isinstance(step.action, Push)
+    heads = dict(step.action.heads)
+
+    rest = settled(replace(case.world, heads=case.world.heads.put_all(heads)), case.environment)
+
+    assert {one.id for one in rest.deletions} <= outcome_of(case.world, case.program, case.environment).deleted
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_settling_twice_is_settling_once(seed: int) -> None:
+    case = random_case(Random(seed))
+    once = settled(case.world, case.environment)
+
+    twice = settled(once.world, case.environment)
+
+    assert not once.rests or (twice.world, twice.moves) == (once.world, ())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3) | st.none()), max_size=12))
+def test_a_table_is_its_entries_however_they_came(changes: list[tuple[int, int | None]]) -> None:
+    table: Table[int, int] = Table()
+    entries: dict[int, int] = {}
+    for key, value in changes:
+        if value is None:
+            table = table.drop(key)
+            entries.pop(key, None)
+        else:
+            table = table.put(key, value)
+            entries[key] = value
+
+    assert table == Table(entries)
+    assert hash(table) == hash(Table(dict(reversed(entries.items()))))
+    assert dict(table) == entries
