@@ -19,7 +19,7 @@ help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: setup
-setup: $(VENV)/.engine ## make .venv with everything in it, the engine included
+setup: $(VENV)/.installed ## make .venv with everything in it, the engine included
 
 .PHONY: demo
 demo: setup ## show the whole thing on the bundled repository
@@ -58,12 +58,13 @@ docs: setup ## rewrite the generated pages of docs/reference
 .PHONY: dist
 dist: setup ## sdist and wheel of this platform, in dist/
 	rm -rf dist
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
-	$(BIN)/python tools/dist.py sdist dist
+	$(BIN)/python -m build --outdir dist .
 
+ifneq ($(wildcard benchmarks),)
 .PHONY: bench
 bench: setup ## compare with other tools; prints ratios
 	$(BIN)/python -m benchmarks
+endif
 
 .PHONY: clean
 clean: ## remove what these commands made
@@ -72,12 +73,8 @@ clean: ## remove what these commands made
 $(VENV)/pyvenv.cfg:
 	tools/make-venv.sh "$(PYTHON)" $(VENV)
 
-$(VENV)/.installed: $(VENV)/pyvenv.cfg pyproject.toml tools/hatch_build.py
+$(VENV)/.installed: $(VENV)/pyvenv.cfg pyproject.toml tools/hatch_build.py $(ENGINE_SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@
-
-$(VENV)/.engine: $(VENV)/.installed $(ENGINE_SOURCES)
-	$(BIN)/python tools/hatch_build.py
 	@touch $@
 
 $(VENV)/.go: $(VENV)/pyvenv.cfg

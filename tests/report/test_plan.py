@@ -9,6 +9,7 @@ from report_values import FLUX, phase, plan, proof, proved, refuted, retire, unk
 
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.plan.operations import ListResource
+from flux_handover.proof.obligations import Judgement, Obligation, Verdict
 from flux_handover.report.page import Detail, Screen
 from flux_handover.report.plan_markdown import plan_markdown
 from flux_handover.report.plan_text import plan_text
@@ -99,6 +100,15 @@ def test_a_refuted_phase_shows_the_trace_and_a_hint() -> None:
 def test_an_unknown_obligation_is_said_without_asking() -> None:
     assert "unknown: builds" in plan_text([undecided()], BRIEF)
     assert "a remote base" in plan_text([undecided()], BRIEF)
+
+
+def test_the_same_reason_for_several_obligations_is_said_once() -> None:
+    one = phase()
+    reasons = [Judgement(o, Verdict.UNKNOWN, ("a remote base",)) for o in (Obligation.BUILDS, Obligation.NO_DEADLOCK)]
+    page = plan_text([ProvedPlan(plan(one), (proof(one, *reasons),))], BRIEF)
+
+    assert "unknown: builds, no-deadlock" in page
+    assert page.count("a remote base") == 1
 
 
 def test_details_are_shown_only_when_asked_for() -> None:

@@ -17,6 +17,7 @@ from flux_handover.plan.target import SyncStrategy
 from flux_handover.proof.obligations import Judgement, Proof, Verdict
 from flux_handover.report.findings_text import findings_page
 from flux_handover.report.page import (
+    COLOURS,
     Screen,
     columns,
     command,
@@ -97,20 +98,23 @@ def _proved(proof: Proof, screen: Screen) -> Iterator[RenderableType]:
     for verdict, word in ((Verdict.HOLDS, "proved"), (Verdict.UNKNOWN, "unknown"), (Verdict.REFUTED, "refuted")):
         found = [judgement for judgement in proof.judgements if judgement.verdict is verdict]
         if found:
-            line = state(verdict.value) if word == verdict.value else text(word, "green")
-            yield line.append_text(text(f": {', '.join(judgement.obligation.value for judgement in found)}", ""))
-        if screen.is_full or verdict is not Verdict.HOLDS:
-            yield from (indented(*_evidence(judgement, screen)) for judgement in found)
+            obligations = ", ".join(judgement.obligation.value for judgement in found)
+            yield text(word, COLOURS[verdict.value]).append_text(text(f": {obligations}", ""))
+        if screen.is_full:
+            yield from (indented(text(f"{one.obligation.value}: {line}")) for one in found for line in _evidence(one))
+        elif verdict is not Verdict.HOLDS:
+            yield from (
+                indented(text(line)) for line in dict.fromkeys(line for one in found for line in _evidence(one))
+            )
 
 
-def _evidence(judgement: Judgement, screen: Screen) -> Iterator[RenderableType]:
-    prefix = f"{judgement.obligation.value}: " if screen.is_full else ""
-    yield from (text(f"{prefix}{sentence}") for sentence in judgement.evidence)
+def _evidence(judgement: Judgement) -> Iterator[str]:
+    yield from judgement.evidence
     if judgement.counterexample:
-        yield text(f"loses {names(judgement.counterexample.lost)}")
-        yield from (text(f"  {step}") for step in judgement.counterexample.trace)
+        yield f"loses {names(judgement.counterexample.lost)}"
+        yield from (f"  {step}" for step in judgement.counterexample.trace)
     if judgement.hint:
-        yield text(f"hint: {judgement.hint}")
+        yield f"hint: {judgement.hint}"
 
 
 def _full(phase: Phase) -> Iterator[RenderableType]:

@@ -1,0 +1,28 @@
+"""The entry point: help and version at once, everything else through the parser."""
+
+from __future__ import annotations
+
+import sys
+
+from flux_handover import __version__
+from flux_handover.cli.verbs import overview
+
+
+def main() -> None:
+    """Run the command line of this process, and end with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit status of one command line."""
+    match arguments:
+        case [] | ["--help" | "-h" | "help"]:
+            print(overview(), end="")
+            return 0
+        case ["--version"]:
+            print(f"flux-handover {__version__}")
+            return 0
+        case _:
+            from flux_handover.cli.dispatch import dispatch
+
+            return dispatch(arguments)

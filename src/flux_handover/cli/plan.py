@@ -1,0 +1,65 @@
+"""`plan`: the phases, and the proof of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flux_handover.act.proved import ProvedPlan
+from flux_handover.cli.options import (
+    AllowNetwork,
+    Cluster,
+    InstanceAs,
+    OperatorVersion,
+    PlaceUnder,
+    Revision,
+    Root,
+    TextJsonOrMarkdown,
+    Verbose,
+    Where,
+)
+from flux_handover.cli.planning import planned, status_of
+from flux_handover.cli.reading import Wanted, opened, snapshot_of
+from flux_handover.cli.showing import screen, write
+from flux_handover.plan.target import InstanceForm, Options
+
+
+def plan(
+    path: Where = Path(),
+    /,
+    *,
+    revision: Revision = "HEAD",
+    cluster: Cluster = "",
+    root: Root = "",
+    operator_version: OperatorVersion = "",
+    instance_as: InstanceAs = "helmrelease",
+    place_under: PlaceUnder = "",
+    allow_network: AllowNetwork = False,
+    output: TextJsonOrMarkdown = "text",
+    verbose: Verbose = False,
+) -> int:
+    """Show the phases of the handover, what Flux deletes in each, and the proof; write nothing.
+
+    Exit status: 0 every phase is proved; 1 one is refuted; 2 one is unknown, or it could not run.
+    """
+    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None)
+    with opened(path) as tools:
+        wanted = Wanted(path, revision, cluster, root, allow_network)
+        snapshot = snapshot_of(tools, wanted)
+        plans = planned(tools, snapshot, wanted, options)
+    write(_page(snapshot.revision, plans, output, verbose))
+    return status_of(plans)
+
+
+def _page(revision: str, plans: tuple[ProvedPlan, ...], output: str, verbose: bool) -> str:
+    if output == "json":
+        from flux_handover.report.shapes.common import encoded
+        from flux_handover.report.shapes.plan import plan_report
+
+        return encoded(plan_report(revision, plans))
+    if output == "markdown":
+        from flux_handover.report.plan_markdown import plan_markdown
+
+        return plan_markdown(plans)
+    from flux_handover.report.plan_text import plan_text
+
+    return plan_text(plans, screen(verbose))

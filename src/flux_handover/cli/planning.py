@@ -1,0 +1,44 @@
+"""From a Snapshot to proved plans, for every cluster that needs one (contract K2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flux_handover.act.proved import ProvedPlan, worst
+from flux_handover.cli.reading import Opened, Wanted, tree_reader
+from flux_handover.model.installation import Method
+from flux_handover.model.snapshot import Snapshot
+from flux_handover.plan.planner import make_plan
+from flux_handover.plan.target import Options
+from flux_handover.proof.obligations import Verdict
+from flux_handover.proof.prove import prove
+
+
+def planned(tools: Opened, snapshot: Snapshot, wanted: Wanted, options: Options) -> tuple[ProvedPlan, ...]:
+    """The plans of the snapshot's clusters, each phase proved."""
+    read = tree_reader(tools, wanted, snapshot.revision)
+    plans = []
+    for name in needing(snapshot):
+        tools.progress(f"planning {name}")
+        plan = make_plan(snapshot, name, options, lambda tree: read(tree, None))
+        tools.progress(f"proving {name}")
+        plans.append(ProvedPlan(plan, prove(plan, snapshot, read, tools.engine)))
+    return tuple(plans)
+
+
+def needing(snapshot: Snapshot) -> tuple[str, ...]:
+    """The clusters that are not on the operator yet; all of them where every one is."""
+    names = tuple(cluster.name for cluster in snapshot.clusters)
+    found = snapshot.installations
+    return tuple(name for name in names if found[name].method is not Method.OPERATOR) or names
+
+
+def status_of(plans: Sequence[ProvedPlan]) -> int:
+    """The exit status of a set of plans (contract K4)."""
+    match worst(proved.verdict for proved in plans):
+        case Verdict.HOLDS:
+            return 0
+        case Verdict.REFUTED:
+            return 1
+        case Verdict.UNKNOWN:
+            return 2
