@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from model.instances import by_id
 
 from flux_handover.adapters.engine import Engine
 from flux_handover.model.instance import InstanceError, Kustomizer, render_instance
@@ -28,20 +29,6 @@ def engine() -> Iterator[Kustomizer]:
 
 def read(case: str, file: str) -> list[Any]:
     return list(yaml.load_all((GOLDENS / case / file).read_bytes(), Loader=yaml.CSafeLoader))
-
-
-def cut(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An object as the goldens show it: of a CRD only its names and versions."""
-    if manifest["kind"] != "CustomResourceDefinition":
-        return manifest
-    spec = manifest["spec"]
-    versions = [{key: version[key] for key in ("name", "served", "storage")} for version in spec["versions"]]
-    kept = {key: spec[key] for key in ("group", "names", "scope")}
-    return {**manifest, "spec": {**kept, "versions": sorted(versions, key=lambda version: str(version["name"]))}}
-
-
-def by_id(manifests: list[Any]) -> dict[tuple[str, ...], Mapping[str, Any]]:
-    return {(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]): cut(one) for one in manifests}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("error-")])
