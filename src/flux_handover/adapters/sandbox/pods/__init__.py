@@ -1,0 +1,1 @@
+"""Scheduler and kubelet in one: pods are bound, reported and, where we have their program, run."""

@@ -1,0 +1,1 @@
+"""What registries hold for Flux: its manifests, the operator's, and release charts of our own."""

@@ -1,0 +1,162 @@
+"""Objects that can never become ready here are lifted out of every wait, and listed.
+
+A chart that nobody serves, a source behind an address that the sandbox does not reach: waits on them
+would block every rehearsal. They are suspended, as `flux suspend` does, and their status says Ready with
+a reason that no controller uses. Nothing of such a release is installed, and the report says so.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from flux_handover.adapters.cluster import Cluster, Manifest
+from flux_handover.errors import ClusterError
+from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, id_of, mapping
+
+MANAGER = "flux-handover-sandbox"
+REASON = "NotInSandbox"
+SOURCES = ("GitRepository", "OCIRepository", "HelmRepository", "Bucket")
+KINDS = (
+    *((SOURCE_GROUP, kind) for kind in SOURCES),
+    (SOURCE_GROUP, "HelmChart"),
+    (HELM_GROUP, "HelmRelease"),
+    (KUSTOMIZE_GROUP, "Kustomization"),
+)
+Served = Callable[[str], bool]
+
+
+def unreachable(manifests: Iterable[Manifest], served: Served) -> Mapping[ObjectId, str]:
+    """What cannot become ready, with the reason: sources first, then all that needs them."""
+    objects = {id_of(manifest): manifest for manifest in manifests}
+    reasons: dict[ObjectId, str] = {}
+    for id, manifest in objects.items():
+        url = str(mapping(manifest.get("spec")).get("url") or "")
+        if id.kind in SOURCES and not is_static(manifest) and not served(url):
+            reasons[id] = f"{url or 'its address'} is not served in the sandbox"
+    for kind in ("HelmChart", "HelmRelease", "Kustomization"):
+        for id, manifest in objects.items():
+            if id.kind == kind and (reason := blocked(id, manifest, objects, reasons, served)):
+                reasons[id] = reason
+    return MappingProxyType({id: reason for id, reason in reasons.items() if not is_suspended(objects[id])})
+
+
+def blocked(
+    id: ObjectId,
+    manifest: Manifest,
+    objects: Mapping[ObjectId, Manifest],
+    reasons: Mapping[ObjectId, str],
+    served: Served,
+) -> str:
+    """Why the source that an object names can never give it anything; empty where it can."""
+    source, chart = source_of(id, manifest)
+    if source is None:
+        return ""
+    if source in reasons:
+        return f"{source}: {reasons[source]}"
+    there = objects.get(source)
+    if there is not None and chart and is_static(there):
+        url = f"{str(mapping(there.get('spec')).get('url', '')).rstrip('/')}/{chart}"
+        return "" if served(url) else f"{url} is not served in the sandbox"
+    return ""
+
+
+def source_of(id: ObjectId, manifest: Manifest) -> tuple[ObjectId | None, str]:
+    """The source that an object names, and the chart in it."""
+    spec = mapping(manifest.get("spec"))
+    chart = mapping(mapping(spec.get("chart")).get("spec")) if id.kind == "HelmRelease" else spec
+    reference = mapping(spec.get("chartRef")) or mapping(chart.get("sourceRef"))
+    if not reference:
+        return None, ""
+    namespace = str(reference.get("namespace") or id.namespace)
+    source = ObjectId(SOURCE_GROUP, str(reference.get("kind", "")), namespace, str(reference.get("name", "")))
+    return source, str(chart.get("chart") or "")
+
+
+def is_static(manifest: Manifest) -> bool:
+    """Whether it is a HelmRepository of type oci: only an address, never fetched by itself."""
+    return manifest.get("kind") == "HelmRepository" and mapping(manifest.get("spec")).get("type") == "oci"
+
+
+def is_suspended(manifest: Manifest) -> bool:
+    """Whether someone other than the sandbox suspended it."""
+    if not mapping(manifest.get("spec")).get("suspend"):
+        return False
+    return not any(
+        entry.get("manager") == MANAGER for entry in mapping(manifest.get("metadata")).get("managedFields", ())
+    )
+
+
+def ready_status(manifest: Manifest, reason: str, now: float) -> Manifest:
+    """A status that every wait takes for ready, and that says what it is."""
+    generation = mapping(manifest.get("metadata")).get("generation", 1)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    condition = {
+        "type": "Ready",
+        "status": "True",
+        "reason": REASON,
+        "message": reason,
+        "observedGeneration": generation,
+        "lastTransitionTime": stamp,
+    }
+    return {"status": {"observedGeneration": generation, "conditions": [condition]}}
+
+
+def says_ready(manifest: Manifest) -> bool:
+    """Whether the status is ours already, for the object as it is now."""
+    status = mapping(manifest.get("status"))
+    generation = mapping(manifest.get("metadata")).get("generation")
+    reasons = [condition.get("reason") for condition in status.get("conditions") or ()]
+    return status.get("observedGeneration") == generation and reasons == [REASON]
+
+
+class Lifter:
+    """Lifts what cannot become ready, for as long as it is entered; `lifted` says what and why."""
+
+    def __init__(self, cluster: Cluster, served: Served, *, every: float = 1.5) -> None:
+        self._cluster, self._served, self._every = cluster, served, every
+        self._over = threading.Event()
+        self._lifted: dict[ObjectId, str] = {}
+
+    def __enter__(self) -> Lifter:
+        self._thread = threading.Thread(target=self._run, name="lifter", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join(10)
+
+    @property
+    def lifted(self) -> Mapping[ObjectId, str]:
+        """Everything that was lifted until now, with the reason."""
+        return MappingProxyType(dict(self._lifted))
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every):
+            # An object may vanish, or a CRD may, between two requests; the next turn sees it.
+            try:
+                self.turn()
+            except ClusterError:
+                continue
+
+    def turn(self) -> None:
+        """Lifts what needs it now."""
+        manifests = [manifest for group, kind in KINDS for manifest in self._cluster.list(group, kind)]
+        by_id: Mapping[ObjectId, Any] = {id_of(manifest): manifest for manifest in manifests}
+        for id, reason in unreachable(manifests, self._served).items():
+            if id.kind != "HelmChart":
+                self._lift(id, by_id[id], reason)
+
+    def _lift(self, id: ObjectId, manifest: Manifest, reason: str) -> None:
+        self._lifted[id] = reason
+        if not mapping(manifest.get("spec")).get("suspend"):
+            manifest = self._cluster.patch(id, {"spec": {"suspend": True}}, manager=MANAGER)
+        if not says_ready(manifest):
+            status = ready_status(manifest, reason, time.time())
+            self._cluster.patch(id, status, manager=MANAGER, subresource="status")

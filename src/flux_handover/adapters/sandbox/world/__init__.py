@@ -1,0 +1,1 @@
+"""What lies outside a cluster, on loopback: Git hosts, registries, and the proxy that leads to them."""
