@@ -64,7 +64,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
         instance=_release(INSTANCE, installation.namespace, version, values),
         layout=layout_for(installation, cluster, tree, options.place_under),
         common_metadata=metadata,
-        notes=carry.notes,
+        notes=(*carry.notes, *_chart_note(facts)),
     )
 
 
@@ -84,11 +84,17 @@ def running_components(installation: Installation) -> tuple[str, ...]:
 def _check(installation: Installation, options: Options, where: str) -> None:
     if options.sync is not SyncStrategy.KEEP:
         raise UsageError(f"the sync strategy {options.sync.value} is not built yet", hint="use keep")
+    if installation.method is Method.UNKNOWN:
+        raise UnsupportedInstallation(
+            "no Flux was found that could be handed over",
+            where=where,
+            hint="; ".join(installation.notes) or "name the root with --root",
+        )
     if installation.method not in SUPPORTED:
         raise UnsupportedInstallation(
-            f"no plan can be made for an installation by {installation.method.value}",
+            f"no plan can be made yet for an installation by {installation.method.value}",
             where=where,
-            hint="see `flux-handover inspect` for how Flux was recognised",
+            hint=f"methods that can be planned: {', '.join(method.value for method in SUPPORTED)}",
         )
     if not distributions.has(installation.version):
         known = distributions.versions()
@@ -104,22 +110,22 @@ def version_place(installation: Installation, tree: Tree) -> str:
     for file in installation.files:
         document = document_of(tree, file, installation.source) if installation.source else None
         if document is not None:
-            return f"{file}:{document.line_of('spec', 'ref')}"
+            return f"{file}:{document.line_of('spec', 'ref', 'tag')}"
     return installation.files[0] if installation.files else installation.cluster
 
 
 def _operator(installation: Installation, asked: str | None, where: str) -> OperatorFacts:
-    """The operator asked for, else the newest that serves the running Flux (R11, R14)."""
-    if asked is None:
-        found = newest_operator_serving(installation.version)
-        if found is None:
-            raise UnsupportedInstallation(
-                f"no known operator serves Flux {installation.version}",
-                where=where,
-                hint=f"move to {_nearest(installation.version)} with the old installer first",
-            )
-        return operator(found)
-    return _asked(installation, asked, where)
+    """The operator asked for, else the newest that serves the running Flux and whose charts are known (R14, R18)."""
+    if asked is not None:
+        return _asked(installation, asked, where)
+    found = newest_operator_serving(installation.version)
+    if found is None:
+        raise UnsupportedInstallation(
+            f"no operator whose charts are known serves Flux {installation.version}",
+            where=where,
+            hint=_way_out(installation.version),
+        )
+    return operator(found)
 
 
 def _asked(installation: Installation, asked: str, where: str) -> OperatorFacts:
@@ -131,30 +137,44 @@ def _asked(installation: Installation, asked: str, where: str) -> OperatorFacts:
             f"operator {facts.version} does not protect what it adopts",
             hint=f"use {OLDEST_ADOPTING} or newer: older ones set no opt-out that kustomize-controller honours (R11)",
         )
-    if not facts.has_known_charts:
-        raise UsageError(f"the charts of operator {facts.version} are not known", hint="leave the version out")
+    fitting = newest_operator_serving(installation.version)
     if installation.version not in facts.flux_versions:
         raise UnsupportedInstallation(
             f"operator {facts.version} does not serve Flux {installation.version}",
             where=where,
-            hint=f"move to {_nearest(installation.version, facts)} with the old installer first, or name no version",
+            hint=f"leave --operator-version out: {fitting} serves it" if fitting else _way_out(installation.version),
         )
     return facts
 
 
-def _nearest(version: str, facts: OperatorFacts | None = None) -> str:
-    """The served patch closest to a version, of the same minor if there is one."""
-    served = facts.flux_versions if facts else _served_by_any()
+def _way_out(version: str) -> str:
+    """The smallest change that lifts a refusal; never a step back to an older minor."""
+    serving = [one for one in _adopting() if version in operator(one).flux_versions]
+    if serving:
+        return f"name {serving[-1]} with --operator-version: it serves {version}, but its charts are not known here"
+    nearest = _nearest(version, tuple(served for one in _adopting() for served in operator(one).flux_versions))
+    if nearest is None:
+        return "use a newer release of this program"
+    return f"move to {nearest} with the old installer first"
+
+
+def _nearest(version: str, served: tuple[str, ...]) -> str | None:
+    """The served patch of the same minor that is closest, else the oldest that is newer."""
     wanted = number(version)
-    return min(served, key=lambda one: (number(one)[:2] != wanted[:2], _distance(number(one), wanted)))
+    same = [one for one in served if number(one)[:2] == wanted[:2]]
+    if same:
+        return min(same, key=lambda one: (abs(number(one)[2] - wanted[2]), number(one)))
+    return min((one for one in served if number(one) > wanted), key=number, default=None)
 
 
-def _distance(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
-    return (abs(one[0] - other[0]), abs(one[1] - other[1]), abs(one[2] - other[2]))
+def _adopting() -> tuple[str, ...]:
+    return tuple(version for version in operators() if is_at_least(version, OLDEST_ADOPTING))
 
 
-def _served_by_any() -> tuple[str, ...]:
-    return tuple(version for version in distributions.versions() if newest_operator_serving(version))
+def _chart_note(facts: OperatorFacts) -> tuple[str, ...]:
+    if facts.has_known_charts:
+        return ()
+    return (f"the charts of operator {facts.version} are not known here: their values are not checked",)
 
 
 def _common_metadata(installation: Installation, cluster: Cluster) -> Mapping[str, Any]:

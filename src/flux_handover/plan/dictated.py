@@ -39,11 +39,12 @@ class Dictated:
 
 def dictated(tree: Tree) -> Dictated | None:
     """The path that bootstrap templates compute; None where no template does."""
-    found = (rule for template in sorted(_templates(tree)) if (rule := _rule(template, tree)))
+    found = (rule for template in sorted(_templates(tree)) if (rule := dictated_by(template, tree)))
     return next(found, None)
 
 
-def _rule(template: str, tree: Tree) -> Dictated | None:
+def dictated_by(template: str, tree: Tree) -> Dictated | None:
+    """The path that one template computes; None where it computes none that can be followed."""
     text = tree.read(template).decode(errors="replace")
     match = _READ.search(text)
     if match is None or match[1].count("%s") != len(_PART.findall(match[2])):

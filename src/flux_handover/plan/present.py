@@ -49,7 +49,7 @@ def instance(cluster: Cluster) -> PresentInstance | None:
 
 def _releases(cluster: Cluster, chart: str) -> Iterator[Present]:
     for build, object in cluster.objects():
-        if is_kind(object, HELM_GROUP, "HelmRelease") and _chart_of(helm_release_of(object), cluster) == chart:
+        if is_kind(object, HELM_GROUP, "HelmRelease") and chart_of(helm_release_of(object), cluster) == chart:
             yield Present(object, build)
 
 
@@ -63,7 +63,7 @@ def chart_version(object: Object, cluster: Cluster) -> str:
     return version.removeprefix("v")
 
 
-def _chart_of(release: HelmRelease, cluster: Cluster) -> str:
+def chart_of(release: HelmRelease, cluster: Cluster) -> str:
     """The last part of the chart's address: its name in the registry."""
     if release.chart_ref is None:
         return release.chart

@@ -1,0 +1,60 @@
+"""Real repositories, where they are there: none of their text is part of this project."""
+
+import tarfile
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from planning import Reader, names_of
+
+from flux_handover.plan.phases import PhaseName
+from flux_handover.plan.target import InstanceForm, Options
+from flux_handover.tree import File, Tree, blob_digest
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+FIRST = CORPUS / "flux-talos-0-base.tar.xz"
+
+pytestmark = pytest.mark.skipif(not FIRST.is_file(), reason="../shared/corpus is absent")
+
+
+def unpacked(archive: Path) -> Tree:
+    files = {}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is not None:
+                text = content.read()
+                files[member.name.removeprefix("./")] = File(text, blob_digest(text))
+    return Tree(MappingProxyType(files))
+
+
+@pytest.mark.parametrize("options", [Options(), Options("0.32.0"), Options(instance_as=InstanceForm.MANIFEST)])
+def test_the_first_users_plan_deletes_exactly_two_objects(options: Options, reader: Reader) -> None:
+    plan = reader.plan(unpacked(FIRST), options)
+
+    deleted = {phase.name: {id.full for id in phase.removes} for phase in plan.phases if phase.removes}
+    assert deleted == {
+        PhaseName.RETIRE: {
+            "Kustomization.kustomize.toolkit.fluxcd.io/flux-system/flux",
+            "OCIRepository.source.toolkit.fluxcd.io/flux-system/flux-manifests",
+        }
+    }
+
+
+def test_the_first_users_settings_are_carried(reader: Reader) -> None:
+    target = reader.plan(unpacked(FIRST)).target
+    text = "\n".join(patch.patch for patch in target.patches)
+
+    assert target.cluster["networkPolicy"] is False
+    for setting in ("--concurrent=8", "--kube-api-qps=500", "--kube-api-burst=1000", "--requeue-dependency=5s"):
+        assert setting in text
+    for setting in ("cpu: 2000m", "memory: 2Gi", "OOMWatch=true", "serviceaccounts/token"):
+        assert setting in text
+    assert len(target.components) == 6
+
+
+def test_the_first_users_plan_goes_on_where_each_phase_left(reader: Reader) -> None:
+    commits = reader.plan(unpacked(FIRST)).phases[1:]
+
+    for number, phase in enumerate(commits, start=1):
+        assert names_of(reader.plan(phase.tree)) == [later.name.value for later in commits[number:]]
