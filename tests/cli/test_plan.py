@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
 from builders import git
 
@@ -20,7 +21,7 @@ from flux_handover.report.shapes.plan import PlanReport
 
 FLUX = "Kustomization.kustomize.toolkit.fluxcd.io/flux-system/flux"
 MANIFESTS = "OCIRepository.source.toolkit.fluxcd.io/flux-system/flux-manifests"
-SCHEMAS = {"plan": PlanReport, "commit": CommitReport}
+SCHEMAS: Mapping[str, type[msgspec.Struct]] = {"plan": PlanReport, "commit": CommitReport}
 Report = Mapping[str, Any]
 
 

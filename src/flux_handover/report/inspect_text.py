@@ -42,7 +42,8 @@ def _page(snapshot: Snapshot, screen: Screen) -> Iterator[RenderableType]:
         yield from _kustomizations(cluster, screen)
     yield from _candidates(snapshot)
     yield from findings_page(snapshot.findings)
-    yield text("next: ").append_text(command("flux-handover plan"))
+    if snapshot.clusters:
+        yield text("next: ").append_text(command("flux-handover plan"))
 
 
 def _installation(installation: Installation, cluster: Cluster, screen: Screen) -> Iterator[RenderableType]:
