@@ -19,8 +19,17 @@ import (
 // Run with -update to write the responses anew, and review the difference.
 var update = flag.Bool("update", false, "write the expected responses")
 
+// asEngine makes the test program an engine.
+const asEngine = "FLUX_HANDOVER_TEST_AS_ENGINE"
+
 func TestMain(m *testing.M) {
 	remote.Seal()
+	if os.Getenv(asEngine) != "" {
+		if serve.Lines("test", os.Stdin, os.Stdout) != nil {
+			os.Exit(3)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

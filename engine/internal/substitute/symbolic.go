@@ -237,26 +237,34 @@ func (v *values) note(node *parse.FuncNode, token string, index int) {
 	}
 }
 
-// inKeys is the variable whose token is part of a mapping's key, if any.
+// inKeys is the variable whose token is part of a mapping's key, if any; of several, always the same.
 func (v *values) inKeys(content any) string {
+	if len(v.used) == 0 {
+		return ""
+	}
+	found := map[string]bool{}
+	v.collectInKeys(content, found)
+	names := sortedNames(found)
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
+func (v *values) collectInKeys(content any, found map[string]bool) {
 	switch content := content.(type) {
 	case map[string]any:
 		for key, value := range content {
 			for name, token := range v.used {
 				if strings.Contains(key, token) {
-					return name
+					found[name] = true
 				}
 			}
-			if name := v.inKeys(value); name != "" {
-				return name
-			}
+			v.collectInKeys(value, found)
 		}
 	case []any:
 		for _, value := range content {
-			if name := v.inKeys(value); name != "" {
-				return name
-			}
+			v.collectInKeys(value, found)
 		}
 	}
-	return ""
 }

@@ -4,7 +4,9 @@ package tree
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -66,24 +68,25 @@ func New(request *protocol.Tree) (*Tree, error) {
 	return t, nil
 }
 
+// addAll goes in order of the paths, so that the first error is always the same.
 func (t *Tree) addAll(request *protocol.Tree) error {
-	for p, text := range request.Files {
-		if err := t.add(p, fileEntry([]byte(text))); err != nil {
+	for _, p := range slices.Sorted(maps.Keys(request.Files)) {
+		if err := t.add(p, fileEntry([]byte(request.Files[p]))); err != nil {
 			return err
 		}
 	}
-	for p, content := range request.Binary {
-		if err := t.add(p, fileEntry(content)); err != nil {
+	for _, p := range slices.Sorted(maps.Keys(request.Binary)) {
+		if err := t.add(p, fileEntry(request.Binary[p])); err != nil {
 			return err
 		}
 	}
-	for p, target := range request.Links {
-		if err := t.add(p, &entry{kind: link, target: target}); err != nil {
+	for _, p := range slices.Sorted(maps.Keys(request.Links)) {
+		if err := t.add(p, &entry{kind: link, target: request.Links[p]}); err != nil {
 			return err
 		}
 	}
-	for p, reason := range request.Omitted {
-		if err := t.add(p, &entry{kind: omitted, reason: reason}); err != nil {
+	for _, p := range slices.Sorted(maps.Keys(request.Omitted)) {
+		if err := t.add(p, &entry{kind: omitted, reason: request.Omitted[p]}); err != nil {
 			return err
 		}
 	}
