@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from proof.worlds import Fleet, config, git, ks, kustomization, namespace, plain, push, source
@@ -51,7 +51,7 @@ def random_case(random: Random) -> Case:
     for path in CHILDREN:
         _twice(fleet, path, random, lambda: _objects(random))
     _twice(fleet, "root", random, lambda: _children(random))
-    world = fleet.rest(git("other", "other")).world
+    world = replace(fleet.rest(git("other", "other")).world, crashes=random.choice((0, 0, 1)))
     program = (push("2", *random.choice((("fleet",), ("fleet", "other")))),)
     return Case(world, fleet.environment, program)
 

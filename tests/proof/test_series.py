@@ -75,6 +75,7 @@ def test_protecting_and_retiring_in_one_commit_destroys_flux() -> None:
     }
 
 
+@pytest.mark.slow
 def test_all_phases_pushed_without_waiting_are_refuted() -> None:
     fleet, world = handover(1, 1)
 
@@ -300,3 +301,20 @@ def test_ids_are_those_of_the_cluster_not_of_their_class() -> None:
     (outcome,) = run(fleet, "2")
 
     assert outcome.deleted == doomed | {ks("apps")}
+
+
+def test_an_unknown_build_from_the_inputs_last_applied_changes_nothing() -> None:
+    late = kustomization("late", KustomizationSpec(source(), depends_on=(ks("apps"),)))
+    fleet = Fleet().at("root", "1", [kustomization("apps"), late]).at("apps", "1", Unknown("remote base", "abc"))
+    fleet.at("late", "1", [plain(config("a"))]).at("late", "2", []).at("apps", "3", Unknown("remote base", "def"))
+    world = fleet.rest().world
+    applied = replace(world.records[ks("apps")], inputs="abc", inventory=frozenset({config("b")}))
+    world = replace(world, records=world.records.put(ks("apps"), applied))
+    world = next(iter(simulate(world, revisions("1"), fleet.environment))).world
+
+    same, other = simulate(world, revisions("2", "3"), fleet.environment)
+
+    assert same.deleted == {config("a")}
+    assert same.undecided == ()
+    assert same.world.records[ks("apps")].inventory == {config("b")}
+    assert other.undecided == ("remote base",)

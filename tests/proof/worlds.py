@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId
 from flux_handover.proof.gates import gates_of
 from flux_handover.proof.reconcile_cluster import Push, UserStep
-from flux_handover.proof.settle import Settled, settled
-from flux_handover.proof.table import Table
+from flux_handover.proof.settle import Settled, bootstrapped
 from flux_handover.proof.world import (
     Actor,
     Build,
@@ -21,7 +20,6 @@ from flux_handover.proof.world import (
     FluxInstanceSpec,
     HelmReleaseSpec,
     KustomizationSpec,
-    Live,
     Mark,
     Release,
     SourceSpec,
@@ -165,8 +163,7 @@ class Fleet:
     def rest(self, *live: Desired, root: KustomizationSpec | None = None) -> Settled:
         """What becomes of the cluster at revision 1, at rest or not."""
         seeds = (git(), kustomization("root", root), *self._bootstrapped(), *live)
-        made = {d.id: Live(digest=d.digest, marks=d.marks, spec=d.spec, definition=d.definition) for d in seeds}
-        return settled(World(live=Table(made), heads=Table(dict.fromkeys(self.origins, "1"))), self.environment)
+        return bootstrapped(seeds, dict.fromkeys(self.origins, "1"), self.environment)
 
     def _bootstrapped(self) -> Iterator[Desired]:
         for actor, host in self.controllers.items():

@@ -91,12 +91,16 @@ class Properties:
                     )
 
     def _owners(self, world: World) -> Iterator[Violation]:
+        for id in self._shared(world) - self._shared(self.first):
+            live = world.live.get(id)
+            if live is not None and not live.opt_outs & SKIPS:
+                yield Violation("P5", (id,), f"{id} is applied by two owners")
+
+    def _shared(self, world: World) -> frozenset[ObjectId]:
+        """The same for all states with the same inventories, and there are few of those."""
         if world.records not in self.conflicts:
             self.conflicts[world.records] = _shared(world)
-        for id in self.conflicts[world.records]:
-            live = world.live.get(id)
-            if live is not None and not live.opt_outs & SKIPS and not _shared_before(self.first, id):
-                yield Violation("P5", (id,), f"{id} is applied by two owners")
+        return self.conflicts[world.records]
 
     def _armed(self, world: World) -> Iterator[Violation]:
         if not world.stopped:
@@ -141,10 +145,6 @@ def _shared(world: World) -> frozenset[ObjectId]:
         elif isinstance(live.spec, FluxInstanceSpec):
             held.update(record.inventory)
     return frozenset(id for id, owners in held.items() if owners > 1)
-
-
-def _shared_before(first: World, id: ObjectId) -> bool:
-    return id in _shared(first)
 
 
 def stuck(world: World, id: ObjectId, live: Live | None) -> str:

@@ -130,6 +130,8 @@ def applied(world: World, environment: Environment, id: ObjectId, run: Run) -> M
     match build:
         case BuildFailed(reason):
             return _failed(world, id, run, f"the build fails: {reason}")
+        case Unknown(_, inputs) if inputs and inputs == world.records[id].inputs:
+            return _unchanged(world, id, run)
         case Unknown(reason):
             return replace(_failed(world, id, run, f"unknown: {reason}"), undecided=reason)
         case Built():
@@ -140,6 +142,12 @@ def applied(world: World, environment: Environment, id: ObjectId, run: Run) -> M
             return move if move.failed else _failed(move.world, id, run, f"the apply fails: {reason}")
         case _:
             assert_never(build)
+
+
+def _unchanged(world: World, id: ObjectId, run: Run) -> Move:
+    record = replace(world.records[id], applied=run.revision, spec=run.spec, ready=True, reason="")
+    world = replace(world, records=world.records.put(id, record), runs=world.runs.drop(id))
+    return Move(Actor.KUSTOMIZE, (f"builds {id} from the same inputs as before",), world, subject=id)
 
 
 def _before(objects: Iterable[Desired], stage: Apply, gates: Gates) -> tuple[Desired, ...]:

@@ -26,6 +26,7 @@ from flux_handover.proof.world import (
     Owner,
     Record,
     SourceSpec,
+    Unknown,
     World,
     is_suspended,
 )
@@ -171,18 +172,25 @@ def concerned(scope: Scope, named: set[ObjectId]) -> tuple[set[ObjectId], set[Ob
 
 def _is_quiet(scope: Scope, id: ObjectId) -> bool:
     """Whether an owner keeps its one spec and builds exactly what it last applied."""
-    live, record, builds = scope.world.live.get(id), scope.world.records.get(id), tuple(scope.builds[id].values())
+    live, record = scope.world.live.get(id), scope.world.records.get(id)
     if live is None or live.deleting or record is None or len(scope.specs[id]) > 1:
         return False
-    if isinstance(live.spec, KustomizationSpec) and is_suspended(live):
-        return True
-    if not all(isinstance(build, Built) for build in builds):
-        return isinstance(live.spec, HelmReleaseSpec)
     if isinstance(live.spec, HelmReleaseSpec):
         return True
-    return all(_alike(first, second) for first, second in pairwise(builds)) and all(
-        isinstance(build, Built) and build.ids == record.inventory for build in builds
-    )
+    if isinstance(live.spec, KustomizationSpec) and is_suspended(live):
+        return True
+    builds = tuple(scope.builds[id].values())
+    return all(_is_applied(build, record) for build in builds) and all(_alike(*pair) for pair in pairwise(builds))
+
+
+def _is_applied(build: Build, record: Record) -> bool:
+    match build:
+        case Built(ids=ids):
+            return ids == record.inventory
+        case Unknown(inputs=inputs):
+            return bool(inputs) and inputs == record.inputs
+        case _:
+            return False
 
 
 def _alike(first: Build, second: Build) -> bool:

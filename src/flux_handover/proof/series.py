@@ -107,7 +107,8 @@ def outcome_of(world: World, program: Program, environment: Environment, *, limi
 
 def _explored(part: Part, limit: int) -> Reachable:
     judge = Properties(part.world, part.environment)
-    return explore((part.world,), part.environment, part.program, judge=judge, limit=limit)
+    first = replace(part.world, crashes=1)
+    return explore((first,), part.environment, part.program, judge=judge, limit=limit)
 
 
 def _followed(world: World, program: Program) -> World:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flux_handover.objects import ObjectId
@@ -11,12 +11,15 @@ from flux_handover.proof.reconcile_cluster import lifecycle_moves, source_moves
 from flux_handover.proof.reconcile_helm import release_moves
 from flux_handover.proof.reconcile_kustomization import finalized, started, waits_for, whole
 from flux_handover.proof.reconcile_operator import instance_moves
+from flux_handover.proof.table import Table
 from flux_handover.proof.world import (
     Actor,
+    Desired,
     Environment,
     FluxInstanceSpec,
     HelmReleaseSpec,
     KustomizationSpec,
+    Live,
     World,
     is_up,
 )
@@ -53,6 +56,15 @@ def settled(world: World, environment: Environment) -> Settled:
             done.append(move)
             world = move.world
     return Settled(world, tuple(done), rests)
+
+
+def bootstrapped(objects: Iterable[Desired], heads: Mapping[str, str], environment: Environment) -> Settled:
+    """The cluster that comes of what a person or a bootstrap tool applied, and of the revisions at each origin.
+
+    `objects` are the first source and Kustomization, and whatever nobody renders but is known to be there.
+    """
+    live = {o.id: Live(marks=o.marks, digest=o.digest, spec=o.spec, definition=o.definition) for o in objects}
+    return settled(World(live=Table(live), heads=Table(heads)), environment)
 
 
 def is_at_rest(world: World, environment: Environment) -> bool:

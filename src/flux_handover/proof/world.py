@@ -224,9 +224,14 @@ class ApplyFailed:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A build that cannot be done here: whatever depends on it is undecided."""
+    """A build that cannot be done here: whatever depends on it is undecided.
+
+    `inputs` is a digest of all it is made from, empty if that is not known either: with the inputs of the
+    last success a reconcile changes nothing, whatever it is that is built.
+    """
 
     reason: str
+    inputs: str = ""
 
 
 Build = Built | BuildFailed | ApplyFailed | Unknown
@@ -276,13 +281,14 @@ class RenderTable:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The status of an owner: its inventory, and the spec and revision it last applied."""
+    """The status of an owner: its inventory, and the spec, revision and inputs it last applied."""
 
     inventory: frozenset[ObjectId] = frozenset()
     applied: str = ""
     spec: Owner | None = None
     ready: bool = True
     reason: str = ""
+    inputs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
