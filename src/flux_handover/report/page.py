@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import zip_longest
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -25,6 +26,10 @@ COLOURS = {"holds": "green", "refuted": "bold red", "unknown": "yellow", "ok": "
     "-": "red",
     "~": "yellow",
 }
+
+
+SHORT = 24
+"""A cell of this many characters is not wrapped."""
 
 
 class Detail(Enum):
@@ -114,12 +119,12 @@ def indented(*parts: RenderableType, by: int = 2) -> Indented:
 
 
 def columns(rows: Iterable[Iterable[RenderableType]], *, gap: int = 2) -> Table:
-    """Rows in aligned columns, without lines; the last column wraps inside itself."""
+    """Rows in aligned columns, without lines; where they do not fit, long cells are wrapped and short ones are not."""
     cells = [tuple(row) for row in rows]
     table = Table.grid(padding=(0, gap, 0, 0), expand=False)
-    last = max((len(row) for row in cells), default=0) - 1
-    for number in range(last + 1):
-        table.add_column(overflow="fold", no_wrap=number < last)
+    for column in zip_longest(*cells, fillvalue=""):
+        widest = max((cell.cell_len if isinstance(cell, Text) else 0 for cell in column), default=0)
+        table.add_column(overflow="fold", no_wrap=widest <= SHORT, min_width=min(widest, SHORT))
     for row in cells:
         table.add_row(*row)
     return table
