@@ -182,20 +182,25 @@ def _extras(values: Mapping[str, Any], name: str, namespace: str) -> Iterator[Ob
 
 
 def _web(values: Mapping[str, Any], version: str, name: str, namespace: str) -> Iterator[ObjectId]:
-    web = mapping(values.get("web"))
     if not is_at_least(version, "v0.36.0"):
         return
-    # Until 0.37.1 the policy was made whether or not the port was opened.
-    is_open = bool(web.get("enabled")) or not is_at_least(version, "v0.37.1")
-    if is_open and mapping(web.get("networkPolicy")).get("create"):
+    web = mapping(values.get("web"))
+    # Until 0.37.1 the policy was made whether or not the port was opened, until 0.38.1 the Secret as well.
+    has_policy = web.get("enabled") or not is_at_least(version, "v0.37.1")
+    has_secret = web.get("enabled") or not is_at_least(version, "v0.38.1")
+    if has_policy and mapping(web.get("networkPolicy")).get("create"):
         yield ObjectId("networking.k8s.io", "NetworkPolicy", namespace, f"{name}-web")
-    if web.get("config") and (web.get("enabled") or not is_at_least(version, "v0.38.1")):
+    if has_secret and web.get("config"):
         yield ObjectId("", "Secret", namespace, f"{name}-web-config")
+    yield from _web_entries(web, version, name, namespace)
+    yield from (ObjectId(_ROLES, "ClusterRole", "", role) for role in _web_roles(web, version))
+
+
+def _web_entries(web: Mapping[str, Any], version: str, name: str, namespace: str) -> Iterator[ObjectId]:
     if mapping(web.get("ingress")).get("enabled"):
         yield ObjectId("networking.k8s.io", "Ingress", namespace, name)
     if mapping(web.get("httpRoute")).get("enabled") and is_at_least(version, "v0.38.1"):
         yield ObjectId("gateway.networking.k8s.io", "HTTPRoute", namespace, name)
-    yield from (ObjectId(_ROLES, "ClusterRole", "", role) for role in _web_roles(web, version))
 
 
 def _web_roles(web: Mapping[str, Any], version: str) -> Iterator[str]:

@@ -113,12 +113,9 @@ def _is_dropped(tree: FieldTree | None, value: Any) -> bool:
 
 
 def _misfits(tree: FieldTree, value: Any, path: str) -> Iterator[Misfit]:
-    if value is None:
-        if not tree.is_nullable and not tree.keeps_unknown:
-            yield Misfit(path, "is null")
-    elif problem := _type_problem(tree, value):
+    if problem := _type_problem(tree, value):
         yield Misfit(path, problem)
-    else:
+    elif value is not None:
         yield from (Misfit(path, problem) for problem in _value_problems(tree, value))
         yield from _below(tree, value, path)
 
@@ -165,12 +162,12 @@ def _is_whole(value: Any) -> bool:
 
 
 def _type_problem(tree: FieldTree, value: Any) -> str:
-    if tree.takes_number_or_text:
-        fits = _TYPES["integer"](value) or _TYPES["string"](value)
-        return "" if fits else "must be of type integer or string"
-    if not tree.type or _TYPES[tree.type](value):
+    if value is None:
+        return "" if tree.is_nullable or tree.keeps_unknown else "is null"
+    types = ("integer", "string") if tree.takes_number_or_text else tuple(filter(None, (tree.type,)))
+    if not types or any(_TYPES[name](value) for name in types):
         return ""
-    return f"must be of type {tree.type}"
+    return f"must be of type {' or '.join(types)}"
 
 
 def _value_problems(tree: FieldTree, value: Any) -> Iterator[str]:

@@ -43,12 +43,12 @@ def newest_match(expression: str, candidates: Iterable[str]) -> str | None:
     alternatives = [_conditions(part) for part in expression.split("||")]
     if not all(alternatives):
         raise MalformedRange('improper constraint: ""')
-    allowed = [
-        version
-        for version in candidates
-        if any(all(holds(number(version)) for holds in conditions) for conditions in alternatives)
-    ]
+    allowed = (version for version in candidates if any(_holds(all_of, number(version)) for all_of in alternatives))
     return max(allowed, key=number, default=None)
+
+
+def _holds(conditions: list[Callable[[Version], bool]], version: Version) -> bool:
+    return all(holds(version) for holds in conditions)
 
 
 def _conditions(alternative: str) -> list[Callable[[Version], bool]]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from flux_handover import catalogue
 from flux_handover.model.building import BuildError, KustomizeResult
-from flux_handover.model.instance_crds import CRD, may_reach_crds, with_schemas
+from flux_handover.model.instance_crds import CRD, needs_schemas, with_schemas
 from flux_handover.model.instance_patches import operator_patches
 from flux_handover.model.instance_resources import ROOT, instance_tree
 from flux_handover.model.instance_spec import InstanceError, InstanceSpec, read_spec
@@ -39,13 +39,13 @@ def render_instance(instance: Mapping[str, Any], builder: Kustomizer, *, operato
     built = builder.kustomize(instance_tree(spec, patches), ROOT)
     if built.error:
         raise _error(built.error)
-    has_schemas = any(may_reach_crds(patch) for patch in spec.patches)
-    manifests = (each.data if has_schemas else _completed(each.data, spec.version) for each in built.objects)
-    return tuple(object_of(_marked(manifest, spec, operator_version)) for manifest in manifests)
+    return tuple(object_of(_marked(_completed(each.data, spec), spec, operator_version)) for each in built.objects)
 
 
-def _completed(manifest: Mapping[str, Any], version: str) -> Mapping[str, Any]:
-    return with_schemas(manifest, version) if manifest["kind"] == CRD else manifest
+def _completed(manifest: Mapping[str, Any], spec: InstanceSpec) -> Mapping[str, Any]:
+    if manifest["kind"] != CRD or needs_schemas(spec.patches):
+        return manifest
+    return with_schemas(manifest, spec.version)
 
 
 def _error(error: BuildError) -> InstanceError:

@@ -7,7 +7,7 @@ targets CRDs can change them. So they stay out of the build unless a patch may r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flux_handover import catalogue
@@ -18,6 +18,11 @@ CRD = "CustomResourceDefinition"
 _OPERATOR_KINDS = ["FluxInstance", "ResourceSet", "ResourceSetInputProvider"]
 _EVENT_FIELDS = {"Alert": "eventSources", "Receiver": "resources"}
 _LEFT_OUT: Mapping[str, Any] = {"openAPIV3Schema": {"type": "object"}}
+
+
+def needs_schemas(patches: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any of the patches may change a CRD."""
+    return any(may_reach_crds(patch) for patch in patches)
 
 
 def may_reach_crds(patch: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from flux_handover import catalogue
 from flux_handover.model.instance_profiles import profile_patches
 from flux_handover.model.instance_resources import SHARD_MARK, sharded
-from flux_handover.model.instance_spec import InstanceSpec
+from flux_handover.model.instance_spec import Cluster, InstanceSpec
 
 Patch = Mapping[str, Any]
 
@@ -116,16 +116,19 @@ def _platform(spec: InstanceSpec) -> Iterable[Patch]:
 def _tenancy(spec: InstanceSpec) -> Iterable[Patch]:
     if not spec.cluster.is_multitenant:
         return
-    for component in spec.components:
-        arguments = ["--no-cross-namespace-refs=true"] if component != "source-controller" else []
-        if component == "kustomize-controller":
-            arguments.append("--no-remote-bases=true")
-        if component in _APPLIERS:
-            arguments.append(f"--default-service-account={spec.cluster.tenant_account}")
-        yield appended(component, *arguments)
+    yield from (appended(component, *_lockdown(component, spec.cluster)) for component in spec.components)
     if spec.sync:
         step = {"op": "add", "path": "/spec/serviceAccountName", "value": "kustomize-controller"}
         yield json_patch({"kind": "Kustomization"}, [step])
+
+
+def _lockdown(component: str, cluster: Cluster) -> Iterable[str]:
+    if component != "source-controller":
+        yield "--no-cross-namespace-refs=true"
+    if component == "kustomize-controller":
+        yield "--no-remote-bases=true"
+    if component in _APPLIERS:
+        yield f"--default-service-account={cluster.tenant_account}"
 
 
 def _external_artifacts(spec: InstanceSpec) -> Iterable[Patch]:
@@ -142,15 +145,19 @@ def _notifications(spec: InstanceSpec) -> Iterable[Patch]:
         )
 
 
-def _identity(spec: InstanceSpec, operator: str) -> Iterable[Patch]:
+def _identity(spec: InstanceSpec, operator: str) -> list[Patch]:
     """Gate and rule of object-level workload identity; operators before 0.29 take neither away."""
-    is_on = spec.cluster.has_workload_identity
-    decides = catalogue.is_at_least(operator, "v0.29.0")
-    if is_on or (decides and catalogue.is_at_least(spec.version, "v2.7.0")):
-        gate = f"--feature-gates=ObjectLevelWorkloadIdentity={'true' if is_on else 'false'}"
-        yield from (appended(component, gate) for component in _identity_components(spec.version))
-    if not is_on and decides:
-        yield from _token_removal(spec.version)
+    if spec.cluster.has_workload_identity:
+        return _gates(spec.version, "true")
+    if not catalogue.is_at_least(operator, "v0.29.0"):
+        return []
+    gates = _gates(spec.version, "false") if catalogue.is_at_least(spec.version, "v2.7.0") else []
+    return [*gates, *_token_removal(spec.version)]
+
+
+def _gates(version: str, value: str) -> list[Patch]:
+    gate = f"--feature-gates=ObjectLevelWorkloadIdentity={value}"
+    return [appended(component, gate) for component in _identity_components(version)]
 
 
 def _identity_components(version: str) -> tuple[str, ...]:
@@ -170,13 +177,14 @@ def _token_removal(version: str) -> Iterable[Patch]:
 
 def _tenant_identity(spec: InstanceSpec) -> Iterable[Patch]:
     """Lockdown has given the appliers their default account already; the others get it here."""
-    if not spec.cluster.has_tenant_identity:
-        return
-    cluster = spec.cluster
-    for component in _identity_components(spec.version):
-        arguments = [] if component in _APPLIERS else [f"--default-service-account={cluster.tenant_account}"]
-        if component == "kustomize-controller":
-            arguments.append(f"--default-decryption-service-account={cluster.decryption_account}")
-        if component in _APPLIERS:
-            arguments.append(f"--default-kubeconfig-service-account={cluster.kube_config_account}")
-        yield appended(component, *arguments)
+    components = _identity_components(spec.version) if spec.cluster.has_tenant_identity else ()
+    return [appended(component, *_accounts(component, spec.cluster)) for component in components]
+
+
+def _accounts(component: str, cluster: Cluster) -> Iterable[str]:
+    if component not in _APPLIERS:
+        yield f"--default-service-account={cluster.tenant_account}"
+    if component == "kustomize-controller":
+        yield f"--default-decryption-service-account={cluster.decryption_account}"
+    if component in _APPLIERS:
+        yield f"--default-kubeconfig-service-account={cluster.kube_config_account}"

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flux_handover import catalogue
-from flux_handover.model.instance_crds import CRD, extended, may_reach_crds, without_schemas
+from flux_handover.model.instance_crds import CRD, extended, needs_schemas, without_schemas
 from flux_handover.model.instance_spec import InstanceSpec, Storage, Sync
 from flux_handover.tree import File, Tree, blob_digest
 
@@ -55,17 +55,18 @@ def _resources(spec: InstanceSpec) -> dict[str, list[Mapping[str, Any]]]:
     }
     if spec.cluster.has_network_policy:
         resources["policies.yaml"] = list(catalogue.objects_of(spec.version, "policies"))
-    crds = extended if any(may_reach_crds(patch) for patch in spec.patches) else without_schemas
-    for component in spec.components:
-        manifests = catalogue.objects_of(spec.version, component)
-        resources[f"{component}.yaml"] = [crds(each) if each["kind"] == CRD else each for each in manifests]
-    for shard in spec.shards:
-        resources[f"{_shard_folder(shard)}/controllers.yaml"] = _sharded_objects(spec)
+    resources |= {f"{component}.yaml": _component(spec, component) for component in spec.components}
+    resources |= {f"{_shard_folder(shard)}/controllers.yaml": _sharded_objects(spec) for shard in spec.shards}
     if spec.storage:
         resources["storage.yaml"] = [_claim(spec.storage)]
     if spec.sync:
         resources["sync.yaml"] = [_source(spec.sync, spec.version), _root(spec.sync)]
     return resources
+
+
+def _component(spec: InstanceSpec, component: str) -> list[Mapping[str, Any]]:
+    crd = extended if needs_schemas(spec.patches) else without_schemas
+    return [crd(each) if each["kind"] == CRD else each for each in catalogue.objects_of(spec.version, component)]
 
 
 def _folders(resources: Mapping[str, Any], spec: InstanceSpec) -> list[str]:
