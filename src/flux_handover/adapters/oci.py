@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from urllib.parse import urljoin
 
@@ -102,6 +103,14 @@ class OciClient:
     def __init__(self, http: httpx2.Client | None = None) -> None:
         self._http = http or httpx2.Client(timeout=60, follow_redirects=True, trust_env=True)
         self._tokens: dict[str, str] = {}
+
+    def __enter__(self) -> OciClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Closes its connections."""
@@ -281,9 +290,12 @@ def remove(folder: Path, parent: str, name: str) -> None:
     base = (folder / parent).resolve()
     if not base.is_relative_to(folder.resolve()) or not base.is_dir():
         return
-    doomed = base.iterdir() if name == OPAQUE else [base / name.removeprefix(WHITEOUT)]
-    for path in doomed:
-        delete_tree(path)
+    removed = name.removeprefix(WHITEOUT)
+    if name == OPAQUE:
+        for path in base.iterdir():
+            delete_tree(path)
+    elif removed not in ("", ".", ".."):
+        delete_tree(base / removed)
 
 
 def delete_tree(path: Path) -> None:

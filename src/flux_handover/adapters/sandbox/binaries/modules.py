@@ -40,8 +40,7 @@ def cache_folder() -> Path:
 
 def go_program() -> str | None:
     """The `go` that would build, if this machine has one."""
-    usual = "/usr/local/go/bin/go"
-    return shutil.which("go") or (usual if os.access(usual, os.X_OK) else None)
+    return shutil.which("go")
 
 
 def cached(recipe: Recipe, cache: Path) -> Path | None:

@@ -134,9 +134,8 @@ class Images:
     `images` says which image gives which program; the digest makes it the user's own.
     """
 
-    def __init__(self, images: Mapping[str, str], client: OciClient | None = None, cache: Path | None = None) -> None:
+    def __init__(self, images: Mapping[str, str], cache: Path | None = None) -> None:
         self._images = images
-        self._client = client
         self._cache = (cache or cache_folder()).with_name("images")
 
     def availability(self, name: str) -> Availability:
@@ -160,8 +159,8 @@ class Images:
         folder = self._folder(reference.digest)
         with locked(folder):
             if not folder.is_dir():
-                image = (self._client or OciClient()).pull(reference)
-                with replacing(folder) as draft:
+                with OciClient() as client, replacing(folder) as draft:
+                    image = client.pull(reference)
                     unpack(image.layers, draft)
                     check_entry(image, draft, name)
         path = program_in(folder, name)
