@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from flux_handover.model.building import Builder
@@ -21,31 +21,42 @@ from flux_handover.model.rendering import BuildStatus, Cluster
 from flux_handover.model.settings_sync import sync_settings
 from flux_handover.tree import Tree
 
-_LIVE = (artifact_signs, file_signs, live_chart_signs, live_instance_signs)
+Detector = Callable[[Evidence], Iterator[Sign]]
+
+_LIVE: tuple[Detector, ...] = (artifact_signs, file_signs, live_chart_signs, live_instance_signs)
 """Who applies Flux now comes first, a FluxInstance beside it later: half a handover is not one that is done."""
 
-_OUTSIDE = (terraform_signs, bootstrap_instance_signs, managed_signs, bootstrap_chart_signs, hand_signs)
+_OUTSIDE: tuple[Detector, ...] = (
+    terraform_signs,
+    bootstrap_instance_signs,
+    managed_signs,
+    bootstrap_chart_signs,
+    hand_signs,
+)
 
 
 def detect(cluster: Cluster, tree: Tree, builder: Builder) -> Installation:
     """The installation of one cluster; where several ways are seen, the one that decides what runs."""
     evidence = evidence_of(cluster, tree, builder)
-    live = [sign for detector in _LIVE for sign in detector(evidence)]
-    outside = [sign for detector in _OUTSIDE for sign in detector(evidence)]
-    signs = [sign for sign in (*live, *outside) if sign.beside is None or any(sign.beside is s.method for s in live)]
-    main = _main(evidence, live, [sign for sign in signs if sign not in live])
-    others = [sign for sign in signs if sign is not main]
-    complete = with_hand_settings(evidence, main) if main.method is Method.REMOTE_BASE and not main.plain else main
+    live = _signs(evidence, _LIVE)
+    seen = {sign.method for sign in live}
+    outside = [sign for sign in _signs(evidence, _OUTSIDE) if sign.beside is None or sign.beside in seen]
+    main = _main(evidence, live, outside)
+    others = [sign for sign in (*live, *outside) if sign is not main]
+    complete = with_hand_settings(evidence, main) if main.is_bare else main
     return _installation(evidence, _with_others(_by_terraform(complete, others), others))
 
 
+def _signs(evidence: Evidence, detectors: Iterable[Detector]) -> list[Sign]:
+    return [sign for detector in detectors for sign in detector(evidence)]
+
+
 def _main(evidence: Evidence, live: list[Sign], outside: list[Sign]) -> Sign:
-    """The sign that decides; where the root does not build, nothing outside of it can."""
-    root = evidence.cluster.builds[evidence.cluster.root]
-    readable = root.status is BuildStatus.OK or root.failure is None
-    candidates = [*live, *(outside if readable else [s for s in outside if s.method is Method.TERRAFORM])]
-    known = [sign for sign in candidates if sign.method is not Method.UNKNOWN]
-    return known[0] if known else _unknown(evidence)
+    """The sign that decides; where the root does not build, only Terraform's arguments speak beside it."""
+    builds = evidence.cluster.builds[evidence.cluster.root].status is BuildStatus.OK
+    counting = outside if builds else [sign for sign in outside if sign.method is Method.TERRAFORM]
+    known = (sign for sign in (*live, *counting) if sign.method is not Method.UNKNOWN)
+    return next(known, None) or _unknown(evidence)
 
 
 def _by_terraform(main: Sign, others: Iterable[Sign]) -> Sign:

@@ -17,7 +17,7 @@ from flux_handover.model.detection_charts import (
     helmfile_releases,
     live_releases,
 )
-from flux_handover.model.detection_signs import Evidence, Sign, belongs, live_objects
+from flux_handover.model.detection_signs import Evidence, Sign, belongs
 from flux_handover.model.detection_versions import exact
 from flux_handover.model.flux import is_instance
 from flux_handover.model.installation import Method
@@ -71,14 +71,15 @@ def chart_sign(release: Release, beside: tuple[str, ...] = ()) -> Sign:
 def live_instance_signs(evidence: Evidence) -> Iterator[Sign]:
     """FluxInstances that are live, as objects or in a release of their chart; else the operator alone."""
     releases = tuple(live_releases(evidence))
-    rendered = [(build, object) for build, object in live_objects(evidence.cluster) if is_instance(object)]
-    yield from (
-        _instance(object, build.where if build else None, build.id if build else None) for build, object in rendered
-    )
-    released = [release for release in releases if release.chart == INSTANCE_CHART]
-    yield from (_released(release) for release in released)
-    if not rendered and not released:
+    found = (*_rendered(evidence), *(_released(r) for r in releases if r.chart == INSTANCE_CHART))
+    yield from found
+    if not found:
         yield from (_operator_alone(release) for release in releases if release.chart == OPERATOR_CHART)
+
+
+def _rendered(evidence: Evidence) -> Iterator[Sign]:
+    yield from (_instance(o, b.where, b.id) for b, o in evidence.cluster.objects() if is_instance(o))
+    yield from (_instance(object, None, None) for object in evidence.cluster.bootstrap if is_instance(object))
 
 
 def bootstrap_instance_signs(evidence: Evidence) -> Iterator[Sign]:

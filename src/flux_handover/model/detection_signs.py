@@ -58,6 +58,11 @@ class Sign:
     notes: tuple[str, ...] = ()
     beside: Method | None = None
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is a remote base that a person applies, and its settings are still to be read."""
+        return self.method is Method.REMOTE_BASE and self.owner is None
+
 
 def live_objects(cluster: Cluster) -> Iterator[tuple[Build | None, Object]]:
     """Everything live: rendered objects with their build, then those that only bootstrap applies."""

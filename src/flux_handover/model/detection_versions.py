@@ -30,8 +30,10 @@ def of_objects(objects: Iterable[Object]) -> str:
     """The version of controllers: by their version label, else the only one whose images they all have."""
     controllers = tuple(object for object in objects if component_of(object))
     labels = {exact(str(object.labels.get(VERSION_LABEL, ""))) for object in controllers}
-    if len(labels) == 1 and "" not in labels:
-        return labels.pop()
+    return (labels.pop() if len(labels) == 1 else "") or _of_images(controllers)
+
+
+def _of_images(controllers: tuple[Object, ...]) -> str:
     possible = [set(catalogue.flux_versions_of(component_of(o), image_tag(o))) for o in controllers]
     common = set.intersection(*possible) if possible else set()
     return common.pop() if len(common) == 1 else ""

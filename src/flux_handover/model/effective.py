@@ -26,6 +26,7 @@ _POD_FIELDS = frozenset(
     {"containers", "initContainers", "volumes", "imagePullSecrets", "nodeSelector", "serviceAccount"}
 )
 _CONTAINER_FIELDS = frozenset({"name", "args", "env", "image", "imagePullPolicy", "resources", "volumeMounts"})
+_NOTHING: tuple[Any, ...] = (None, {}, [])
 _GENERIC_KIND = {
     "NetworkPolicy": SettingKind.RULE,
     "CustomResourceDefinition": SettingKind.RULE,
@@ -117,13 +118,11 @@ def _container(target: ObjectId, container: Mapping[str, Any], prefix: str) -> I
     yield from _arguments(target, container.get("args"), prefix)
     yield from _resources(target, mapping(container.get("resources")), prefix)
     yield from _environment(target, container, prefix)
+    yield from _image(target, container, prefix)
+    yield from _fields(target, SettingKind.SCHEDULING, container, _CONTAINER_FIELDS, f"{prefix}container.")
     for mount in _maps(container, "volumeMounts"):
         source = {key: value for key, value in mount.items() if key != "mountPath"}
         yield _fact(target, SettingKind.VOLUME, f"{prefix}{mount.get('mountPath')}", source)
-    yield from _image(target, container, prefix)
-    for field, value in container.items():
-        if field not in _CONTAINER_FIELDS and value not in (None, {}, []):
-            yield _fact(target, SettingKind.SCHEDULING, f"{prefix}container.{field}", value)
 
 
 def _arguments(target: ObjectId, arguments: Any, prefix: str) -> Iterator[Fact]:
@@ -167,27 +166,28 @@ def _image(target: ObjectId, container: Mapping[str, Any], prefix: str) -> Itera
 
 def _access(object: Object) -> Iterator[Fact]:
     """Roles by what they allow, verb by verb, so that splitting or sorting rules changes nothing."""
-    granted: dict[str, set[str]] = {}
-    for rule in _maps(object.data, "rules"):
-        for resource in _rule_resources(rule):
-            granted.setdefault(resource, set()).update(str(verb) for verb in rule.get("verbs") or ())
-    for resource, verbs in granted.items():
+    for resource, verbs in _granted(object).items():
         yield _fact(object.id, SettingKind.RULE, resource, ",".join(sorted(verbs)))
-    for field in ("roleRef", "aggregationRule"):
-        if object.data.get(field):
-            yield _fact(object.id, SettingKind.RULE, field, object.data[field])
+    bound = {field: object.data[field] for field in ("roleRef", "aggregationRule") if object.data.get(field)}
+    yield from _fields(object.id, SettingKind.RULE, bound, frozenset())
     for subject in _maps(object.data, "subjects"):
-        name = "/".join(str(subject.get(part) or "") for part in ("kind", "namespace", "name"))
+        name = f"{subject.get('kind')}/{subject.get('namespace', '')}/{subject.get('name')}"
         yield _fact(object.id, SettingKind.RULE, f"subjects.{name}", "bound")
 
 
+def _granted(object: Object) -> Mapping[str, set[str]]:
+    granted: dict[str, set[str]] = {}
+    for rule in _maps(object.data, "rules"):
+        for resource in _rule_resources(rule):
+            granted.setdefault(resource, set()).update(_words(rule, "verbs"))
+    return granted
+
+
 def _rule_resources(rule: Mapping[str, Any]) -> Iterator[str]:
-    names = "".join(f"[{name}]" for name in rule.get("resourceNames") or ())
-    for group in rule.get("apiGroups") or ():
-        for resource in rule.get("resources") or ():
-            yield f"{group}/{resource}{names}"
-    for url in rule.get("nonResourceURLs") or ():
-        yield str(url)
+    names = "".join(f"[{name}]" for name in _words(rule, "resourceNames"))
+    for group in _words(rule, "apiGroups"):
+        yield from (f"{group}/{resource}{names}" for resource in _words(rule, "resources"))
+    yield from _words(rule, "nonResourceURLs")
 
 
 def _generic(object: Object) -> Iterator[Fact]:
@@ -199,10 +199,12 @@ def _generic(object: Object) -> Iterator[Fact]:
         yield from _leaves(object.id, SettingKind.IMAGE if pull else kind, field, value)
 
 
-def _fields(target: ObjectId, kind: SettingKind, holder: Mapping[str, Any], skipped: frozenset[str]) -> Iterator[Fact]:
+def _fields(
+    target: ObjectId, kind: SettingKind, holder: Mapping[str, Any], skipped: frozenset[str], prefix: str = ""
+) -> Iterator[Fact]:
     for field, value in holder.items():
-        if field not in skipped and value not in (None, {}, []):
-            yield _fact(target, kind, field, value)
+        if field not in skipped and value not in _NOTHING:
+            yield _fact(target, kind, prefix + field, value)
 
 
 def _leaves(target: ObjectId, kind: SettingKind, path: str, value: Any) -> Iterator[Fact]:
@@ -211,16 +213,20 @@ def _leaves(target: ObjectId, kind: SettingKind, path: str, value: Any) -> Itera
         for key, below in value.items():
             if not _is_prose(target, key, below):
                 yield from _leaves(target, kind, f"{path}.{key}", below)
-    elif isinstance(value, list) and value and all(isinstance(e, Mapping) and e.get("name") for e in value):
-        for entry in value:
-            yield from _leaves(
-                target, kind, f"{path}[{entry['name']}]", {k: v for k, v in entry.items() if k != "name"}
-            )
-    elif isinstance(value, list) and path.endswith(".enum"):
-        for entry in value:
-            yield _fact(target, kind, f"{path}[{text(entry)}]", "allowed")
-    elif value not in (None, {}, []):
+    elif isinstance(value, list):
+        yield from _list_leaves(target, kind, path, value)
+    elif value is not None:
         yield _fact(target, kind, path, value)
+
+
+def _list_leaves(target: ObjectId, kind: SettingKind, path: str, entries: list[Any]) -> Iterator[Fact]:
+    if all(mapping(entry).get("name") for entry in entries):
+        for entry in entries:
+            yield from _leaves(target, kind, f"{path}[{entry['name']}]", _without_name(entry))
+    elif path.endswith(".enum"):
+        yield from (_fact(target, kind, f"{path}[{text(entry)}]", "allowed") for entry in entries)
+    else:
+        yield _fact(target, kind, path, entries)
 
 
 def _is_prose(target: ObjectId, key: str, value: Any) -> bool:
@@ -230,6 +236,11 @@ def _is_prose(target: ObjectId, key: str, value: Any) -> bool:
 
 def _without_name(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for key, value in entry.items() if key != "name"}
+
+
+def _words(holder: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = holder.get(key)
+    return tuple(str(entry) for entry in value) if isinstance(value, list) else ()
 
 
 def _maps(holder: Mapping[str, Any], key: str) -> tuple[Mapping[str, Any], ...]:

@@ -6,14 +6,13 @@ API says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from flux_handover.documents import Document
 from flux_handover.findings import Location
-from flux_handover.model.flux import is_kind, is_source
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
 from flux_handover.model.settings_texts import documents_with
 from flux_handover.objects import (
@@ -150,52 +149,58 @@ def _objects(cluster: Cluster) -> Iterator[tuple[Build | None, Object]]:
 
 
 def _named(object: Object) -> Iterator[_Named]:
-    if is_kind(object, KUSTOMIZE_GROUP, "Kustomization"):
-        yield from _of_kustomization(object)
-    elif is_kind(object, HELM_GROUP, "HelmRelease"):
-        yield from _of_release(object)
-    elif object.id.group == NOTIFICATION_GROUP:
-        yield from _of_notification(object)
-    elif object.id.group == IMAGE_GROUP:
-        yield from _of_images(object)
-    elif is_source(object) or is_kind(object, SOURCE_GROUP, "HelmRepository", "HelmChart"):
-        yield from _credentials(object, object.spec, ("spec",))
-        yield from _one(object, Relation.SOURCE, ("spec", "sourceRef"), SOURCE_GROUP)
+    reader = _READERS.get(object.id.group)
+    return reader(object) if reader else iter(())
 
 
 def _of_kustomization(object: Object) -> Iterator[_Named]:
-    yield from _one(object, Relation.SOURCE, ("spec", "sourceRef"), SOURCE_GROUP)
-    yield from _each(object, Relation.DEPENDENCY, ("spec", "dependsOn"), KUSTOMIZE_GROUP, "Kustomization")
-    yield from _each(object, Relation.VARIABLES, ("spec", "postBuild", "substituteFrom"), "", "")
-    yield from _one(object, Relation.DECRYPTION, ("spec", "decryption", "secretRef"), "", "Secret")
-    yield from _one(object, Relation.CREDENTIALS, ("spec", "kubeConfig", "secretRef"), "", "Secret")
+    if object.id.kind == "Kustomization":
+        yield from _one(object, Relation.SOURCE, ("spec", "sourceRef"), SOURCE_GROUP)
+        yield from _each(object, Relation.DEPENDENCY, ("spec", "dependsOn"), KUSTOMIZE_GROUP, "Kustomization")
+        yield from _each(object, Relation.VARIABLES, ("spec", "postBuild", "substituteFrom"), "", "")
+        yield from _one(object, Relation.DECRYPTION, ("spec", "decryption", "secretRef"), "", "Secret")
+        yield from _one(object, Relation.CREDENTIALS, ("spec", "kubeConfig", "secretRef"), "", "Secret")
 
 
 def _of_release(object: Object) -> Iterator[_Named]:
-    yield from _one(object, Relation.CHART, ("spec", "chart", "spec", "sourceRef"), SOURCE_GROUP)
-    yield from _one(object, Relation.CHART, ("spec", "chartRef"), SOURCE_GROUP)
-    yield from _each(object, Relation.DEPENDENCY, ("spec", "dependsOn"), HELM_GROUP, "HelmRelease")
-    yield from _each(object, Relation.VALUES, ("spec", "valuesFrom"), "", "")
-    yield from _one(object, Relation.CREDENTIALS, ("spec", "kubeConfig", "secretRef"), "", "Secret")
+    if object.id.kind == "HelmRelease":
+        yield from _one(object, Relation.CHART, ("spec", "chart", "spec", "sourceRef"), SOURCE_GROUP)
+        yield from _one(object, Relation.CHART, ("spec", "chartRef"), SOURCE_GROUP)
+        yield from _each(object, Relation.DEPENDENCY, ("spec", "dependsOn"), HELM_GROUP, "HelmRelease")
+        yield from _each(object, Relation.VALUES, ("spec", "valuesFrom"), "", "")
+        yield from _one(object, Relation.CREDENTIALS, ("spec", "kubeConfig", "secretRef"), "", "Secret")
 
 
 def _of_notification(object: Object) -> Iterator[_Named]:
     yield from _each(object, Relation.NOTIFICATION, ("spec", "resources"), None, "")
     yield from _each(object, Relation.NOTIFICATION, ("spec", "eventSources"), None, "")
     yield from _one(object, Relation.PROVIDER, ("spec", "providerRef"), NOTIFICATION_GROUP, "Provider")
-    yield from _credentials(object, object.spec, ("spec",))
+    yield from _credentials(object)
 
 
 def _of_images(object: Object) -> Iterator[_Named]:
     yield from _one(object, Relation.SOURCE, ("spec", "sourceRef"), SOURCE_GROUP)
     yield from _one(object, Relation.IMAGES, ("spec", "imageRepositoryRef"), IMAGE_GROUP, "ImageRepository")
-    yield from _credentials(object, object.spec, ("spec",))
+    yield from _credentials(object)
 
 
-def _credentials(object: Object, spec: Mapping[str, Any], prefix: FieldPath) -> Iterator[_Named]:
+def _of_source(object: Object) -> Iterator[_Named]:
+    yield from _credentials(object)
+    yield from _one(object, Relation.SOURCE, ("spec", "sourceRef"), SOURCE_GROUP)
+
+
+def _credentials(object: Object) -> Iterator[_Named]:
     for field in _SECRET_FIELDS:
-        if spec.get(field):
-            yield from _one(object, Relation.CREDENTIALS, (*prefix, field), "", "Secret")
+        yield from _one(object, Relation.CREDENTIALS, ("spec", field), "", "Secret")
+
+
+_READERS: Mapping[str, Callable[[Object], Iterator[_Named]]] = {
+    KUSTOMIZE_GROUP: _of_kustomization,
+    HELM_GROUP: _of_release,
+    NOTIFICATION_GROUP: _of_notification,
+    IMAGE_GROUP: _of_images,
+    SOURCE_GROUP: _of_source,
+}
 
 
 def _one(object: Object, relation: Relation, path: FieldPath, group: str | None, kind: str = "") -> Iterator[_Named]:
@@ -215,8 +220,8 @@ def _each(object: Object, relation: Relation, path: FieldPath, group: str | None
 def _target(object: Object, entry: Mapping[str, Any], group: str | None, kind: str) -> ObjectId:
     """The object that an entry names; without a group it follows from the API version, else from the kind."""
     named = str(entry.get("kind") or kind)
-    written = str(entry.get("apiVersion") or "").partition("/")[0] if "/" in str(entry.get("apiVersion") or "") else ""
-    known = written or _GROUP_OF_KIND.get(named, SOURCE_GROUP)
+    written, _, version = str(entry.get("apiVersion") or "").rpartition("/")
+    known = (written if version else "") or _GROUP_OF_KIND.get(named, SOURCE_GROUP)
     namespace = str(entry.get("namespace") or object.id.namespace)
     return ObjectId(known if group is None else group, named, namespace, str(entry["name"]))
 

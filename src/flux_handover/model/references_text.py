@@ -106,17 +106,16 @@ def _is_text(file: File) -> bool:
 
 def _in_file(path: str, text: str, searches: tuple[_Search, ...]) -> Iterator[Mention]:
     wanted = [search for search in searches if search.needle in text]
-    if not wanted:
-        return
-    lines = text.splitlines()
-    for number, line in enumerate(lines, start=1):
-        best: dict[str, _Search] = {}
-        for search in wanted:
-            if search.what not in best and search.needle in line and search.pattern.search(line):
-                best[search.what] = search
-        for search in best.values():
+    for number, line in enumerate(text.splitlines() if wanted else (), start=1):
+        for search in _hits(line, wanted):
             shown = "" if _SECRET.search(line) else line.strip()[:MAX_TEXT]
             yield Mention(path, number, shown, search.what, sort_of(path), search.confidence)
+
+
+def _hits(line: str, wanted: list[_Search]) -> tuple[_Search, ...]:
+    """The searches that a line satisfies; of those for the same thing the first, which is the surest."""
+    found = [search for search in wanted if search.needle in line and search.pattern.search(line)]
+    return tuple({search.what: search for search in reversed(found)}.values())
 
 
 def _searches(ids: tuple[ObjectId, ...], paths: tuple[str, ...], words: tuple[str, ...]) -> Iterator[_Search]:

@@ -6,6 +6,7 @@ gives the same settings; where each was written is found by `settings_origin`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -51,10 +52,9 @@ def renames(plain: Iterable[Object], live: Iterable[Object]) -> tuple[tuple[Obje
     before, after = _by_id(plain), _by_id(live)
     gone = [before[id] for id in sorted(before.keys() - after.keys())]
     new = [after[id] for id in sorted(after.keys() - before.keys())]
-    pairs = ((old, [object for object in new if _continues(old, object)]) for old in gone)
-    candidates = [(old.id, found[0].id) for old, found in pairs if len(found) == 1]
-    taken = [new_id for _, new_id in candidates]
-    return tuple(pair for pair in candidates if taken.count(pair[1]) == 1)
+    pairs = [(old.id, object.id) for old in gone for object in new if _continues(old, object)]
+    olds, news = Counter(old for old, _ in pairs), Counter(new for _, new in pairs)
+    return tuple((old, new) for old, new in pairs if olds[old] == news[new] == 1)
 
 
 def _continues(old: Object, new: Object) -> bool:

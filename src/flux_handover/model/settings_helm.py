@@ -12,6 +12,7 @@ from typing import Any
 
 from flux_handover.findings import Location
 from flux_handover.model.effective import facts
+from flux_handover.model.effective_values import text
 from flux_handover.model.installation import Setting, SettingKind
 from flux_handover.objects import ObjectId, mapping, object_of
 
@@ -38,7 +39,14 @@ _POD = (
     "topologySpreadConstraints",
 )
 _CONTAINER = ("resources", "securityContext", "volumeMounts", "imagePullPolicy", "envFrom")
+_EVERYWHERE = {
+    "logLevel": (SettingKind.ARGUMENT, "--log-level"),
+    "watchAllNamespaces": (SettingKind.ARGUMENT, "--watch-all-namespaces"),
+    "imagePullSecrets": (SettingKind.IMAGE, "imagePullSecrets"),
+}
+_ONLY_THE_CHART = frozenset({"installCRDs", "crds", "cli"})
 _ELSEWHERE = ("create", "image", "tag", "container", "extraEnv", "annotations", "labels", "serviceAccount", "replicas")
+_KNOWN = frozenset((*_POD, *_CONTAINER, *_ELSEWHERE))
 
 Path = tuple[str | int, ...]
 
@@ -71,23 +79,24 @@ def chart_settings(chart: ChartValues) -> tuple[Setting, ...]:
 
 
 def _controller(chart: ChartValues, key: str) -> Iterator[Setting]:
-    values = mapping(chart.values.get(key))
-    name = CONTROLLERS[key]
+    values, name = mapping(chart.values.get(key)), CONTROLLERS[key]
     target = ObjectId("apps", "Deployment", chart.namespace, name)
-    if values.get("create") is False and key not in _OFF_BY_DEFAULT:
-        yield Setting(target, SettingKind.COMPONENT, name, "removed", chart.place((key, "create")))
-        return
-    if values.get("create") is True and key in _OFF_BY_DEFAULT:
-        yield Setting(target, SettingKind.COMPONENT, name, "added", chart.place((key, "create")))
-    yield from _rendered(chart, key, name, values)
-    account = mapping(mapping(values.get("serviceAccount")).get("annotations"))
-    for mark, value in account.items():
-        id = ObjectId("", "ServiceAccount", chart.namespace, name)
-        where = chart.place((key, "serviceAccount", "annotations", mark))
-        yield Setting(id, SettingKind.METADATA, f"annotations.{mark}", str(value), where)
-    for field in values:
-        if field not in (*_POD, *_CONTAINER, *_ELSEWHERE):
-            yield _unplaced(chart, (key, field), values[field])
+    chosen = values.get("create", key not in _OFF_BY_DEFAULT)
+    if chosen is (key in _OFF_BY_DEFAULT):
+        change = "added" if chosen else "removed"
+        yield Setting(target, SettingKind.COMPONENT, name, change, chart.place((key, "create")))
+    if chosen is not False:
+        yield from _rendered(chart, key, name, values)
+        yield from _account(chart, key, name, values)
+        other = [field for field in values if field not in _KNOWN]
+        yield from (_unplaced(chart, (key, field), values[field]) for field in other)
+
+
+def _account(chart: ChartValues, key: str, name: str, values: Mapping[str, Any]) -> Iterator[Setting]:
+    path = (key, "serviceAccount", "annotations")
+    id = ObjectId("", "ServiceAccount", chart.namespace, name)
+    for mark, value in mapping(mapping(values.get("serviceAccount")).get("annotations")).items():
+        yield Setting(id, SettingKind.METADATA, f"annotations.{mark}", str(value), chart.place((*path, mark)))
 
 
 def _rendered(chart: ChartValues, key: str, name: str, values: Mapping[str, Any]) -> Iterator[Setting]:
@@ -101,45 +110,55 @@ def _rendered(chart: ChartValues, key: str, name: str, values: Mapping[str, Any]
 
 
 def _deployment(name: str, namespace: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    container = {field: values[field] for field in _CONTAINER if values.get(field)}
-    container |= {"name": "manager", "args": mapping(values.get("container")).get("additionalArgs") or []}
-    container |= {"env": values.get("extraEnv") or []}
-    if values.get("image") or values.get("tag"):
-        container["image"] = f"{values.get('image') or f'ghcr.io/fluxcd/{name}'}:{values.get('tag') or ''}".rstrip(":")
-    pod = {field: values[field] for field in _POD if values.get(field)} | {"containers": [container]}
-    marks = {field: values[field] for field in ("annotations", "labels") if values.get(field)}
-    spec: dict[str, Any] = {"template": {"metadata": marks, "spec": pod}}
-    if values.get("replicas") is not None:
-        spec["replicas"] = values["replicas"]
+    container = {
+        **_given(values, _CONTAINER),
+        "name": "manager",
+        "args": mapping(values.get("container")).get("additionalArgs") or [],
+        "env": values.get("extraEnv") or [],
+        "image": _image(name, values),
+    }
+    pod = {**_given(values, _POD), "containers": [container]}
+    template = {"metadata": _given(values, ("annotations", "labels")), "spec": pod}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
+        "spec": {**_given(values, ("replicas",)), "template": template},
     }
+
+
+def _given(values: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    return {field: values[field] for field in fields if values.get(field) not in (None, "", {}, [])}
+
+
+def _image(name: str, values: Mapping[str, Any]) -> str:
+    """The image if a value names it or its tag, else none."""
+    if not (values.get("image") or values.get("tag")):
+        return ""
+    return f"{values.get('image') or f'ghcr.io/fluxcd/{name}'}:{values.get('tag') or ''}".rstrip(":")
 
 
 def _path(key: str, kind: SettingKind, values: Mapping[str, Any]) -> Path | None:
     """Where in a controller's values a fact comes from; None for the fact that the Deployment exists."""
-    match kind:
-        case SettingKind.COMPONENT:
-            return None
-        case SettingKind.ARGUMENT | SettingKind.GATE:
-            return ("container", "additionalArgs", _index(values, key))
-        case SettingKind.LIMIT:
-            return ("resources", "limits", key)
-        case SettingKind.REQUEST:
-            return ("resources", "requests", key)
-        case SettingKind.ENV:
-            return ("extraEnv",)
-        case SettingKind.VOLUME:
-            return ("volumeMounts",) if key.startswith("/") else ("volumes",)
-        case SettingKind.IMAGE:
-            return ("tag",) if values.get("tag") else ("image",)
-        case SettingKind.METADATA:
-            return (*key.removeprefix("template.").split(".", 1),)
-        case _:
-            return (key.removeprefix("container.").partition(".")[0],)
+    if kind is SettingKind.COMPONENT:
+        return None
+    if kind in (SettingKind.ARGUMENT, SettingKind.GATE):
+        return ("container", "additionalArgs", _index(values, key))
+    if kind is SettingKind.METADATA:
+        return (*key.removeprefix("template.").split(".", 1),)
+    if key == "image" and not values.get("tag"):
+        return ("image",)
+    fixed = _FIXED_PATHS.get(kind)
+    return fixed(key) if fixed else (key.removeprefix("container.").partition(".")[0],)
+
+
+_FIXED_PATHS: Mapping[SettingKind, Callable[[str], Path]] = {
+    SettingKind.LIMIT: lambda name: ("resources", "limits", name),
+    SettingKind.REQUEST: lambda name: ("resources", "requests", name),
+    SettingKind.ENV: lambda _: ("extraEnv",),
+    SettingKind.VOLUME: lambda name: ("volumeMounts" if name.startswith("/") else "volumes",),
+    SettingKind.IMAGE: lambda name: (name if name == "imagePullPolicy" else "tag",),
+}
 
 
 def _index(values: Mapping[str, Any], key: str) -> int:
@@ -151,19 +170,12 @@ def _index(values: Mapping[str, Any], key: str) -> int:
 def _common(chart: ChartValues) -> Iterator[Setting]:
     """Values that concern several controllers, or none."""
     for key, value in chart.values.items():
-        if key in CONTROLLERS:
-            continue
-        argument = {"logLevel": "--log-level", "watchAllNamespaces": "--watch-all-namespaces"}.get(key)
-        if argument is not None:
-            written = str(value).lower() if isinstance(value, bool) else str(value)
-            yield from _everywhere(chart, SettingKind.ARGUMENT, argument, written, (key,))
-        elif key == "imagePullSecrets" and value:
-            yield from _everywhere(chart, SettingKind.IMAGE, key, str(value), (key,))
-        elif key == "policies" and mapping(value).get("create") is False:
-            yield from _without_policies(chart)
-        elif key == "multitenancy" and mapping(value).get("enabled") is True:
-            yield from _multitenancy(chart, mapping(value))
-        elif key not in ("installCRDs", "crds", "cli"):
+        if key in _EVERYWHERE and value not in (None, "", []):
+            kind, name = _EVERYWHERE[key]
+            yield from _everywhere(chart, kind, name, text(value), (key,))
+        elif key in _SWITCHES:
+            yield from _SWITCHES[key](chart, mapping(value))
+        elif key not in CONTROLLERS and key not in _ONLY_THE_CHART:
             yield _unplaced(chart, (key,), value)
 
 
@@ -172,13 +184,17 @@ def _everywhere(chart: ChartValues, kind: SettingKind, key: str, value: str, pat
         yield Setting(ObjectId("apps", "Deployment", chart.namespace, name), kind, key, value, chart.place(path))
 
 
-def _without_policies(chart: ChartValues) -> Iterator[Setting]:
+def _policies(chart: ChartValues, values: Mapping[str, Any]) -> Iterator[Setting]:
+    if values.get("create") is not False:
+        return
     for name in ("allow-egress", "allow-scraping", "allow-webhooks"):
         id = ObjectId("networking.k8s.io", "NetworkPolicy", chart.namespace, name)
         yield Setting(id, SettingKind.DELETION, "object", "deleted", chart.place(("policies", "create")))
 
 
 def _multitenancy(chart: ChartValues, values: Mapping[str, Any]) -> Iterator[Setting]:
+    if values.get("enabled") is not True:
+        return
     account = str(values.get("defaultServiceAccount") or "default")
     where = chart.place(("multitenancy", "enabled"))
     for name in enabled(chart.values):
@@ -195,3 +211,9 @@ def _unplaced(chart: ChartValues, path: Path, value: Any) -> Setting:
     # The content may hold anything, so only what kind of value it is is said.
     written = str(value).lower() if isinstance(value, bool) else type(value).__name__
     return Setting(chart.release, SettingKind.METADATA, key, written, chart.place(path))
+
+
+_SWITCHES: Mapping[str, Callable[[ChartValues, Mapping[str, Any]], Iterator[Setting]]] = {
+    "policies": _policies,
+    "multitenancy": _multitenancy,
+}

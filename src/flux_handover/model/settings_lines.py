@@ -6,7 +6,7 @@ entry, a whole manifest), so the line is looked for by what a person would look 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flux_handover.findings import Location
@@ -16,6 +16,8 @@ from flux_handover.model.settings import Change
 _SECTIONS = {SettingKind.LIMIT.value: "limits", SettingKind.REQUEST.value: "requests"}
 _IMAGE_WORDS = ("newTag", "newName", "digest", "image:", "/image")
 _DELETE_WORDS = ("$patch: delete", "op: remove", '"$patch":"delete"', '"remove"')
+
+Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +54,69 @@ def place_of(change: Change, passages: Sequence[Passage]) -> Location | None:
     return passages[-1].start if passages else None
 
 
-def _attempts(change: Change) -> Iterator[tuple[str, ...]]:
-    """What to look for, the most telling first; each attempt is a set of words of which one suffices."""
-    key = change.about.key.rpartition(":")[2] if change.about.kind != SettingKind.METADATA.value else change.about.key
+def _attempts(change: Change) -> tuple[Words, ...]:
+    """What to look for, the most telling first; of each attempt's words one suffices."""
+    key = change.about.key if change.about.kind == SettingKind.METADATA.value else change.about.key.rpartition(":")[2]
+    return _ATTEMPTS[SettingKind(change.about.kind)](key, change.value)
+
+
+def _flag(key: str, value: str) -> tuple[Words, ...]:
+    return ((f"{key}={value}",), (f"{key} {value}",), (f"{key}=",), (key,))
+
+
+def _amount(section: str) -> Callable[[str, str], tuple[Words, ...]]:
+    return lambda key, _: ((f"/{section}/{key}",), (f"{key}:",))
+
+
+def _deleted(_: str, __: str) -> tuple[Words, ...]:
+    return (_DELETE_WORDS,)
+
+
+def _image(_: str, value: str) -> tuple[Words, ...]:
+    tag = value.rpartition(":")[2]
+    return ((tag,), _IMAGE_WORDS) if tag else (_IMAGE_WORDS,)
+
+
+def _mark(key: str, _: str) -> tuple[Words, ...]:
+    mark = key.removeprefix("template.").partition(".")[2]
+    return ((mark, mark.replace("~", "~0").replace("/", "~1")),)
+
+
+def _rule(key: str, _: str) -> tuple[Words, ...]:
+    inner = key.rpartition("[")[2].rstrip("]") if ".enum[" in key else key.partition("[")[0].rpartition("/")[2]
+    return ((inner,), ("rules", "enum"))
+
+
+def _field(key: str, _: str) -> tuple[Words, ...]:
     last = key.rpartition(".")[2]
-    match SettingKind(change.about.kind):
-        case SettingKind.ARGUMENT | SettingKind.GATE:
-            yield from ((f"{key}={change.value}",), (f"{key} {change.value}",), (f"{key}=",), (key,))
-        case SettingKind.LIMIT | SettingKind.REQUEST:
-            yield (f"/{_SECTIONS[change.about.kind]}/{key}",)
-            yield (f"{key}:",)
-        case SettingKind.DELETION | SettingKind.COMPONENT:
-            yield from (_DELETE_WORDS,)
-        case SettingKind.IMAGE:
-            yield from ((change.value.rpartition(":")[2],), _IMAGE_WORDS) if change.value else (_IMAGE_WORDS,)
-        case SettingKind.METADATA:
-            mark = change.about.key.removeprefix("template.").partition(".")[2]
-            yield (mark, mark.replace("~", "~0").replace("/", "~1"))
-        case SettingKind.RULE:
-            yield from ((change.about.key.partition("[")[0].rpartition("/")[2],), ("rules", "enum"))
-        case SettingKind.SCHEDULING:
-            yield from ((f"{last}:",), (key.partition(".")[0],), (f"/{last}",))
-        case SettingKind.ENV | SettingKind.VOLUME:
-            yield from ((f"name: {key}", f"mountPath: {key}"), (key,))
-        case SettingKind.SYNC:
-            yield from ((f"{last}:",), (last,))
+    return ((f"{last}:",), (f"/{last}",), (key.partition(".")[0],), (last,))
 
 
-def _found(one: Passage, words: tuple[str, ...], section: str | None) -> int | None:
-    """The last line with one of the words, within its section where the passage has it."""
-    start = next((i for i, line in enumerate(one.lines) if section and f"{section}:" in line), 0)
-    hits = [i for i, line in enumerate(one.lines) if i >= start and any(word and word in line for word in words)]
-    if not hits:
-        return None
-    return hits[0] if section and start else hits[-1]
+def _named(key: str, _: str) -> tuple[Words, ...]:
+    return ((f"name: {key}", f"mountPath: {key}"), (key,))
+
+
+_ATTEMPTS: Mapping[SettingKind, Callable[[str, str], tuple[Words, ...]]] = {
+    SettingKind.ARGUMENT: _flag,
+    SettingKind.GATE: _flag,
+    SettingKind.LIMIT: _amount("limits"),
+    SettingKind.REQUEST: _amount("requests"),
+    SettingKind.DELETION: _deleted,
+    SettingKind.COMPONENT: _deleted,
+    SettingKind.IMAGE: _image,
+    SettingKind.METADATA: _mark,
+    SettingKind.RULE: _rule,
+    SettingKind.SCHEDULING: _field,
+    SettingKind.SYNC: _field,
+    SettingKind.ENV: _named,
+    SettingKind.VOLUME: _named,
+}
+
+
+def _found(one: Passage, words: Words, section: str | None) -> int | None:
+    """The last line with one of the words; within a section, where the passage has it, the first."""
+    hits = [index for index, line in enumerate(one.lines) if any(word in line for word in words)]
+    start = next((index for index, line in enumerate(one.lines) if f"{section}:" in line), None)
+    if start is not None:
+        return next((hit for hit in hits if hit >= start), None)
+    return hits[-1] if hits else None
