@@ -76,6 +76,10 @@ class Online:
         self._http = http or httpx2.Client(timeout=60, follow_redirects=False)
         self._realms: set[str] = set()
 
+    def close(self) -> None:
+        """Closes its connections."""
+        self._http.close()
+
     def reaches(self, host: str) -> bool:
         """Any host may answer."""
         return True

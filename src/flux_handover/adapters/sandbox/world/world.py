@@ -70,6 +70,8 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+        if isinstance(self.outside, Online):
+            self.outside.close()
 
     @property
     def missed(self) -> tuple[str, ...]:
