@@ -6,7 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from proof.worlds import Fleet, config, git, ks, kustomization, namespace, plain, push, source
+from proof.worlds import (
+    INSTANCE_CRD,
+    NS,
+    Fleet,
+    config,
+    git,
+    helm,
+    instance,
+    ks,
+    kustomization,
+    namespace,
+    plain,
+    push,
+    source,
+)
 
 from flux_handover.objects import ObjectId
 from flux_handover.proof.exploration import explore
@@ -20,8 +34,10 @@ from flux_handover.proof.world import (
     DeletionPolicy,
     Desired,
     Environment,
+    HelmReleaseSpec,
     KustomizationSpec,
     Mark,
+    Release,
     Variables,
     World,
 )
@@ -51,7 +67,8 @@ def random_case(random: Random) -> Case:
     for path in CHILDREN:
         _twice(fleet, path, random, lambda: _objects(random))
     _twice(fleet, "root", random, lambda: _children(random))
-    world = replace(fleet.rest(git("other", "other")).world, crashes=random.choice((0, 0, 1)))
+    fleet.chart("chart", *_objects(random)).chart("components", *_objects(random))
+    world = replace(fleet.rest(git("other", "other"), plain(INSTANCE_CRD)).world, crashes=random.choice((0, 0, 1)))
     program = (push("2", *random.choice((("fleet",), ("fleet", "other")))),)
     return Case(world, fleet.environment, program)
 
@@ -79,7 +96,12 @@ def _objects(random: Random) -> list[Desired]:
 
 
 def _children(random: Random) -> list[Desired]:
-    return [_child(random, name) for name in CHILDREN if random.random() < 0.85]
+    children = [_child(random, name) for name in CHILDREN if random.random() < 0.85]
+    if random.random() < 0.2:
+        children.append(helm("web", HelmReleaseSpec(Release(random.choice("ab"), NS, NS, "web"), rest="chart")))
+    if random.random() < 0.2:
+        children.append(instance())
+    return children
 
 
 def _child(random: Random, name: str) -> Desired:

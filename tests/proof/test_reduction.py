@@ -23,7 +23,7 @@ from proof.worlds import (
 
 from flux_handover.proof.reconcile_cluster import Annotate, Install, UserStep
 from flux_handover.proof.reduction import Part, parts
-from flux_handover.proof.scope import changing, goes, needed, scope_of
+from flux_handover.proof.scope import changing, goes, needed, outside, scope_of
 from flux_handover.proof.series import outcome_of
 from flux_handover.proof.world import BuildFailed, KustomizationSpec, Mark, Variables, World
 
@@ -221,3 +221,16 @@ def test_a_world_in_the_middle_of_a_reconcile_starts_it_again() -> None:
 
     assert len(part.world.runs) == 0
     assert part.world.crashes == 1
+
+
+def test_what_nobody_renders_must_come_from_outside() -> None:
+    reads = (Variables(secret("vars")), Variables(secret("by-hand")))
+    apps = kustomization("apps", KustomizationSpec(source(), variables=reads))
+    fleet = Fleet().at("root", "1", [plain(secret("vars")), apps])
+    fleet.at("apps", "1", [plain(config("a"))])
+    world = fleet.rest().world
+    seeded = fleet.start(plain(secret("by-hand")))
+
+    assert outside(world, fleet.environment, ()) == {secret("by-hand")}
+    assert outside(seeded, fleet.environment, ()) == frozenset()
+    assert config("a") in seeded.live

@@ -35,14 +35,19 @@ OWNED = (How.PRUNE, How.FINALIZER)
 def edge_of(found: Found, environment: Environment, rest: World) -> str:
     """E1 to E21, V1 for variables that only their user makes, or the empty string; `rest` is where it all ends."""
     if isinstance(found.what, Violation):
-        return _edge_of_violation(found.what, found, environment)
-    chain = tuple(_chain(found.what, found))
-    return _edge_of_instance(chain, found) or _edge_of_root(chain, environment, rest)
+        edge = _edge_of_violation(found.what, found, environment)
+        return edge or _edge_of_deletion(found.what.ids[0], found, environment, rest)
+    return _edge_of_deletion(found.what.id, found, environment, rest)
 
 
-def _chain(deletion: Deletion, found: Found) -> Iterator[Cause]:
+def _edge_of_deletion(id: ObjectId, found: Found, environment: Environment, rest: World) -> str:
+    chain = tuple(_chain(id, found))
+    return (_edge_of_instance(chain, found) or _edge_of_root(chain, environment, rest)) if chain else ""
+
+
+def _chain(id: ObjectId, found: Found) -> Iterator[Cause]:
     """The deletions that led to this one, the first cause last."""
-    wanted: ObjectId | None = deletion.id
+    wanted: ObjectId | None = id
     for world, move in reversed(found.path):
         while (cause := next((one for one in move.deletions if one.id == wanted), None)) is not None:
             yield world, move, cause

@@ -31,7 +31,6 @@ from flux_handover.proof.world import (
     Record,
     Unknown,
     World,
-    is_flux_kind,
     is_namespace,
     is_up,
 )
@@ -174,6 +173,6 @@ def _without_finalizers(world: World) -> World:
         "helm.toolkit.fluxcd.io": Actor.HELM in world.stopped,
     }
     for id, live in tuple(world.live.items()):
-        if is_flux_kind(id) and stopped.get(id.group, True):
+        if id.group.endswith(".toolkit.fluxcd.io") and stopped.get(id.group, True):
             world = removed(world, id) if live.deleting else replace(world, records=world.records.drop(id))
     return world

@@ -253,3 +253,23 @@ def needed(world: World, spec: Owner) -> set[ObjectId]:
             return {*spec.values, *spec.depends_on, *({spec.source} if spec.source else ())}
         case FluxInstanceSpec():
             return set()
+
+
+def outside(world: World, environment: Environment, program: Program) -> frozenset[ObjectId]:
+    """Variables, accounts, keys and values that owners need, nobody renders and the world lacks.
+
+    Whoever builds a world decides whether they are there: without them the owners that need them are frozen.
+    """
+    scope = scope_of(world, environment, program)
+    named = {id for specs in scope.specs.values() for spec in specs for id in _inputs(world, spec)}
+    return frozenset(id for id in named if id not in world.live and id not in scope.touching)
+
+
+def _inputs(world: World, spec: Owner) -> set[ObjectId]:
+    match spec:
+        case KustomizationSpec():
+            return needed(world, spec) - {spec.source, *spec.depends_on, *spec.checks}
+        case HelmReleaseSpec(values=values):
+            return set(values)
+        case FluxInstanceSpec():
+            return set()

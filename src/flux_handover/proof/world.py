@@ -362,11 +362,6 @@ def is_definition(id: ObjectId) -> bool:
     return id.kind == "CustomResourceDefinition"
 
 
-def is_flux_kind(id: ObjectId) -> bool:
-    """Whether the object belongs to Flux's own API, whose finalizers an uninstall strips."""
-    return id.group.endswith(".toolkit.fluxcd.io")
-
-
 def is_instance(id: ObjectId) -> bool:
     """Whether the object is a FluxInstance."""
     return id.kind == "FluxInstance" and id.group == OPERATOR_GROUP
