@@ -58,7 +58,12 @@ class Stage:
     cluster: Cluster
     stale: tuple[Build, ...] = ()
     charts: Mapping[ObjectId, tuple[Object, ...]] = field(default_factory=dict)
-    instances: Mapping[ObjectId, tuple[Object, ...]] = field(default_factory=dict)
+    instances: Mapping[ObjectId, tuple[Object, ...] | BuildFailed | Unknown] = field(default_factory=dict)
+
+    def components(self, instance: ObjectId) -> tuple[Object, ...]:
+        """The objects of a FluxInstance, none where it does not build."""
+        rendered = self.instances.get(instance, ())
+        return rendered if isinstance(rendered, tuple) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ def _definitions(stages: Iterable[Stage]) -> Mapping[tuple[str, str], ObjectId]:
 
 def _all_objects(stage: Stage) -> Iterator[Object]:
     yield from (object for build in stage.cluster for object in build.present)
-    for group in (*stage.charts.values(), *stage.instances.values()):
+    for group in (*stage.charts.values(), *map(stage.components, stage.instances)):
         yield from group
 
 
@@ -124,7 +129,8 @@ def _rendered(stage: Stage, facets: Facets, opaque: frozenset[ObjectId]) -> Iter
         content = stage.charts.get(object.id, stage.instances.get(object.id))
         spec = facets.spec(object)
         if content is not None and isinstance(spec, HelmReleaseSpec | FluxInstanceSpec):
-            yield (object.id, spec, ""), Built(tuple(facets.desired(o) for o in content))
+            made = Built(tuple(map(facets.desired, content))) if isinstance(content, tuple) else content
+            yield (object.id, spec, ""), made
 
 
 def _outcome(build: Build, facets: Facets) -> Outcome:
@@ -181,8 +187,8 @@ def _live(stage: Stage, facets: Facets) -> Iterator[tuple[ObjectId, Live]]:
             yield object.id, _applied(object, facets, build.id)
     for content in stage.charts.values():
         yield from ((object.id, _applied(object, facets, None)) for object in content)
-    for instance, content in stage.instances.items():
-        for object in content:
+    for instance in stage.instances:
+        for object in stage.components(instance):
             yield object.id, replace(_applied(object, facets, None), operator=instance)
 
 
@@ -214,7 +220,7 @@ def _records(stage: Stage, facets: Facets, live: Mapping[ObjectId, Live]) -> Ite
         if isinstance(one.spec, HelmReleaseSpec):
             yield id, Record(spec=one.spec)
         elif isinstance(one.spec, FluxInstanceSpec):
-            content = frozenset(object.id for object in stage.instances.get(id, ()))
+            content = frozenset(object.id for object in stage.components(id))
             yield id, Record(content, ".".join(map(str, one.spec.version)), one.spec)
 
 

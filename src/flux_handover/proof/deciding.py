@@ -1,0 +1,135 @@
+"""The obligations that two renderings decide: builds, content, settings and schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flux_handover import catalogue
+from flux_handover.model.effective_kept import lost
+from flux_handover.model.flux import is_instance
+from flux_handover.model.rendering import Build, BuildStatus
+from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId
+from flux_handover.plan.operations import (
+    AddFile,
+    AppendElement,
+    DisablePrune,
+    RemoveDocument,
+    RemoveFile,
+)
+from flux_handover.proof.equivalence import ADDED, REMOVED, Change, changes, is_unchanged, unknown_changes
+from flux_handover.proof.obligations import Judgement, Obligation, Verdict
+from flux_handover.proof.stages import operator_version
+from flux_handover.proof.steps import Step
+
+SHOWN = 8
+
+
+def prove_builds(step: Step) -> Judgement:
+    """Every Kustomization that built before builds after; one that cannot be built is the same on both sides."""
+    broken, unknown, same = [], [], []
+    for build in step.after.cluster:
+        old = step.before.cluster.builds.get(build.id)
+        if build.status is BuildStatus.OK:
+            continue
+        if old and is_unchanged(old, build):
+            same.append(build)
+        elif build.status is BuildStatus.FAILED:
+            broken.append(build)
+        else:
+            unknown.append(build)
+    for builds, verdict in ((broken, Verdict.REFUTED), (unknown, Verdict.UNKNOWN)):
+        if builds:
+            return Judgement(Obligation.BUILDS, verdict, tuple(map(_why, builds)))
+    built = f"{len(step.after.cluster.builds) - len(same)} Kustomizations build"
+    unchanged = (f"unchanged by this phase, though not built here: {_why(build)}" for build in same)
+    return Judgement(Obligation.BUILDS, Verdict.HOLDS, (built, *unchanged))
+
+
+def _why(build: Build) -> str:
+    return f"{build.id}: {build.failure.message if build.failure else build.status.value}"
+
+
+def prove_content_kept(step: Step) -> Judgement:
+    """All rendered objects are the same but for what the phase's own operations write."""
+    ours = frozenset(_written(step))
+    found = list(changes(step.before.cluster, step.after.cluster))
+    foreign = [change for change in found if change.id not in ours and change.id not in step.phase.removes]
+    if foreign:
+        return Judgement(Obligation.CONTENT_KEPT, Verdict.REFUTED, tuple(map(_told, foreign[:SHOWN])))
+    unknown = [build for build in unknown_changes(step.before.cluster, step.after.cluster) if build.id not in ours]
+    if unknown:
+        return Judgement(Obligation.CONTENT_KEPT, Verdict.UNKNOWN, tuple(map(_why, unknown)))
+    evidence = tuple(map(_told, found)) or ("no rendered object changes",)
+    return Judgement(Obligation.CONTENT_KEPT, Verdict.HOLDS, evidence)
+
+
+def _told(change: Change) -> str:
+    if change.kind in (ADDED, REMOVED):
+        return f"{change.id}: {change.kind} by {change.owner}"
+    return f"{change.id}: {', '.join(change.fields)}"
+
+
+def _written(step: Step) -> Iterator[ObjectId]:
+    """What the operations of the phase say they write, and everything below Kustomizations that they add."""
+    for operation in step.phase.operations:
+        match operation:
+            case DisablePrune(ks):
+                yield ks
+            case AddFile(adds=adds):
+                yield from adds
+            case RemoveFile(drops=drops):
+                yield from drops
+            case RemoveDocument(id=id):
+                yield id
+            case AppendElement(path=path):
+                yield from (build.id for build in step.before.cluster if build.where and build.where.file == path)
+            case _:
+                continue
+    if step.plan.installation.owner in step.phase.removes and step.plan.installation.owner:
+        yield from step.before.cluster.builds[step.plan.installation.owner].ids
+
+
+def prove_settings_kept(step: Step) -> Judgement:
+    """Every setting of Flux is effective after the phase as before the plan."""
+    before, after = step.plan.installation.live, tuple(_flux_objects(step))
+    if not after:
+        return Judgement(Obligation.SETTINGS_KEPT, Verdict.UNKNOWN, ("what Flux would run is not known",))
+    differences = lost(before, after, renamed=dict(step.plan.installation.renamed))
+    if differences:
+        return Judgement(Obligation.SETTINGS_KEPT, Verdict.REFUTED, tuple(map(str, differences)))
+    count = len(step.plan.installation.settings)
+    return Judgement(Obligation.SETTINGS_KEPT, Verdict.HOLDS, (f"{count} settings are effective as before",))
+
+
+def _flux_objects(step: Step) -> Iterable[Object]:
+    """What the FluxInstance renders where there is one, else what the old owner does."""
+    instances = [step.stages[1].components(id) for id in step.stages[1].instances]
+    if instances:
+        return instances[0]
+    owner = step.plan.installation.owner
+    build = step.after.cluster.builds.get(owner) if owner else None
+    return build.objects if build else step.plan.installation.live
+
+
+def prove_schema_valid(step: Step) -> Judgement:
+    """What the phase adds or changes fits the schemas of the versions that run then."""
+    problems = tuple(_problems(step))
+    if problems:
+        return Judgement(Obligation.SCHEMA_VALID, Verdict.REFUTED, problems)
+    return Judgement(Obligation.SCHEMA_VALID, Verdict.HOLDS, ("every object that is written fits its schema",))
+
+
+def _problems(step: Step) -> Iterator[str]:
+    version, operator = step.plan.installation.version, operator_version(step.after.cluster)
+    changed = {change.id for change in changes(step.before.cluster, step.after.cluster) if change.kind != REMOVED}
+    objects = [object for _, object in step.after.cluster.objects() if object.id in changed]
+    objects += [o for content in step.stages[1].charts.values() for o in content if is_instance(o)]
+    for object in objects:
+        api_version = object.api_version.rpartition("/")[2]
+        if object.id.group == OPERATOR_GROUP:
+            schema = catalogue.operator_schema(operator, object.id.kind, api_version) if operator else None
+        else:
+            schema = catalogue.crd_schema(version, object.id.group, api_version, object.id.kind)
+        if schema is not None:
+            for misfit in catalogue.validate(schema, object.data):
+                yield f"{object.id}: {misfit}"

@@ -1,0 +1,74 @@
+"""What changed between two renderings of a cluster, object by object and field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flux_handover.model.rendering import Build, BuildStatus, Cluster
+from flux_handover.objects import Object, ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object that two renderings do not share; `fields` are the paths that differ, none where it came or went."""
+
+    id: ObjectId
+    owner: ObjectId
+    kind: str
+    fields: tuple[str, ...] = ()
+
+
+ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+
+
+def changes(before: Cluster, after: Cluster) -> Iterator[Change]:
+    """Every difference of what the two clusters render; builds that are the same on both sides have none."""
+    for id in sorted(before.builds.keys() | after.builds.keys()):
+        old, new = before.builds.get(id), after.builds.get(id)
+        if not (old and new and is_unchanged(old, new)):
+            yield from _changes(id, _objects(old), _objects(new))
+
+
+def is_unchanged(old: Build, new: Build) -> bool:
+    """Whether a build certainly gives what it gave: equal inputs give an equal result, known or not (rules.md R8)."""
+    return old.inputs == new.inputs and old.status is new.status
+
+
+def unknown_changes(before: Cluster, after: Cluster) -> Iterator[Build]:
+    """Builds whose result is not known and whose inputs changed: nothing can be said of them."""
+    for id, new in after.builds.items():
+        old = before.builds.get(id)
+        if new.status is BuildStatus.UNKNOWN and not (old and is_unchanged(old, new)):
+            yield new
+
+
+def _objects(build: Build | None) -> Mapping[ObjectId, Object]:
+    return {object.id: object for object in build.present} if build else {}
+
+
+def _changes(owner: ObjectId, old: Mapping[ObjectId, Object], new: Mapping[ObjectId, Object]) -> Iterator[Change]:
+    for id in sorted(old.keys() | new.keys()):
+        if id not in new:
+            yield Change(id, owner, REMOVED)
+        elif id not in old:
+            yield Change(id, owner, ADDED)
+        elif old[id].data != new[id].data:
+            yield Change(id, owner, CHANGED, tuple(sorted(differing(old[id].data, new[id].data))))
+
+
+def differing(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """The paths of fields that differ, as deep as both sides have the same shape."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in old.keys() | new.keys():
+            below = f"{path}.{key}" if path else str(key)
+            if key not in old or key not in new:
+                yield below
+            else:
+                yield from differing(old[key], new[key], below)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from differing(one, other, f"{path}[{index}]")
+    elif old != new:
+        yield path

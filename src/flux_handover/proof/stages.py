@@ -1,0 +1,147 @@
+"""A revision made ready for staging: what its releases of the operator's charts and its FluxInstances render."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flux_handover import catalogue
+from flux_handover.model.building import Builder, Network
+from flux_handover.model.declared import Declarations
+from flux_handover.model.flux import HelmRelease, helm_releases, is_instance
+from flux_handover.model.instance import InstanceError, render_instance
+from flux_handover.model.render import Repository, rebuild
+from flux_handover.model.rendering import Build, Cluster
+from flux_handover.objects import HELM_POLICY, Object, ObjectId, object_of
+from flux_handover.plan import present
+from flux_handover.proof.gates import Gates, gates_of
+from flux_handover.proof.reconcile_cluster import UserStep
+from flux_handover.proof.series import Outcome, outcome_of
+from flux_handover.proof.staging import Stage, Staged, root_source, staged
+from flux_handover.proof.world import BuildFailed, Unknown, World
+from flux_handover.tree import Tree
+
+OPERATOR_KINDS: Mapping[str, str] = {
+    "fluxinstances": "FluxInstance",
+    "fluxreports": "FluxReport",
+    "resourcesets": "ResourceSet",
+    "resourcesetinputproviders": "ResourceSetInputProvider",
+}
+Rendered = tuple[Object, ...] | BuildFailed | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision of one cluster, and the files it was rendered from."""
+
+    name: str
+    tree: Tree
+    cluster: Cluster
+
+
+def step(before: Stage, after: Stage, gates: Gates, world: World | None = None) -> tuple[Staged, Outcome]:
+    """What going from one stage to the next does, from the world that earlier steps left."""
+    pair = staged((before, after), gates)
+    start = world if world is not None else pair.world
+    return pair, outcome_of(start, (UserStep(pair.pushes[0]),), pair.environment)
+
+
+def stage_of(revision: Revision, before: Revision | None, builder: Builder) -> Stage:
+    """The stage of a revision; `before` is the one whose specs the cluster has when this one arrives."""
+    charts = dict(_charts(revision.cluster))
+    objects = {object.id: object for build in revision.cluster for object in build.present}
+    objects |= {object.id: object for content in charts.values() for object in content}
+    operator = operator_version(revision.cluster)
+    return Stage(
+        revision=revision.name,
+        cluster=revision.cluster,
+        stale=_stale(before.cluster, revision, builder) if before else (),
+        charts=charts,
+        instances=dict(_instances(objects, builder, operator)) if operator else {},
+    )
+
+
+def gates_between(flux: str, before: Cluster, after: Cluster) -> Gates:
+    """The rules that hold while `after` arrives: those of the Flux that runs, and of the operator if there is one."""
+    return gates_of(flux, operator_version(after) or operator_version(before) or None)
+
+
+def operator_version(cluster: Cluster) -> str:
+    """The version of the operator that the cluster's Git brings, with `v`; empty where it brings none."""
+    release = present.operator_release(cluster)
+    version = present.chart_version(release.object, cluster) if release else ""
+    return f"v{version}" if version else ""
+
+
+def _stale(before: Cluster, after: Revision, builder: Builder) -> tuple[Build, ...]:
+    """The specs that the cluster had and that this revision changes or drops, on its files."""
+    specs = [
+        old.ks
+        for old in before
+        if old.id not in after.cluster.builds
+        or after.cluster.builds[old.id].ks.object.data.get("spec") != old.ks.object.data.get("spec")
+    ]
+    if not specs:
+        return ()
+    repository = Repository(after.tree, Declarations((), ()), builder, Network.DENIED)
+    return rebuild(specs, after.cluster, root_source(after.cluster), repository)
+
+
+def _charts(cluster: Cluster) -> Iterator[tuple[ObjectId, tuple[Object, ...]]]:
+    """The objects of the operator's own charts; those of other charts are not known."""
+    for build in cluster:
+        for release in helm_releases(build.present):
+            rendered = _chart(release, cluster)
+            if rendered is not None:
+                yield release.id, rendered
+
+
+def _chart(release: HelmRelease, cluster: Cluster) -> tuple[Object, ...] | None:
+    version = present.chart_version(release.object, cluster)
+    namespace, name = release.release_namespace, release.release_name
+    try:
+        match present.chart_of(release, cluster):
+            case "flux-instance":
+                made = catalogue.instance_from_values(release.values, version, namespace=namespace, release=name)
+                return (object_of(made),)
+            case "flux-operator":
+                ids = catalogue.operator_chart_objects(release.values, version, namespace=namespace, release=name)
+                return tuple(_of_operator(id, version) for id in ids)
+            case _:
+                return None
+    except KeyError:
+        return None
+
+
+def _of_operator(id: ObjectId, version: str) -> Object:
+    """An object of the operator's chart, as far as the judge looks: what it defines, and what it runs."""
+    spec: dict[str, Any] = {}
+    annotations: dict[str, str] = {}
+    if id.kind == "CustomResourceDefinition":
+        plural, _, group = id.name.partition(".")
+        spec = {"group": group, "names": {"kind": OPERATOR_KINDS.get(plural, plural)}}
+        annotations = {HELM_POLICY: "keep"}
+    if id.kind == "Deployment":
+        spec = {"template": {"spec": {"containers": [{"image": f"flux-operator:v{version}"}]}}}
+    metadata = {"name": id.name, "namespace": id.namespace, "annotations": annotations}
+    return Object(id, {"kind": id.kind, "metadata": metadata, "spec": spec})
+
+
+def _instances(
+    objects: Mapping[ObjectId, Object], builder: Builder, operator: str
+) -> Iterator[tuple[ObjectId, Rendered]]:
+    for object in objects.values():
+        if is_instance(object):
+            yield object.id, _rendered(object, builder, operator)
+
+
+def _rendered(instance: Object, builder: Builder, operator: str) -> Rendered:
+    """What a live FluxInstance renders: with the defaults that the API server gave it."""
+    try:
+        live = catalogue.instance_defaults(instance.data, operator)
+        return render_instance(live, builder, operator_version=operator)
+    except InstanceError as error:
+        return BuildFailed(error.message)
+    except KeyError:
+        return Unknown(f"flux-operator {operator} is not in the catalogue")
