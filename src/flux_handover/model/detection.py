@@ -39,12 +39,17 @@ def detect(cluster: Cluster, tree: Tree, builder: Builder) -> Installation:
     """The installation of one cluster; where several ways are seen, the one that decides what runs."""
     evidence = evidence_of(cluster, tree, builder)
     live = _signs(evidence, _LIVE)
-    seen = {sign.method for sign in live}
-    outside = [sign for sign in _signs(evidence, _OUTSIDE) if sign.beside is None or sign.beside in seen]
+    outside = _counting(_signs(evidence, _OUTSIDE), live)
     main = _main(evidence, live, outside)
     others = [sign for sign in (*live, *outside) if sign is not main]
     complete = with_hand_settings(evidence, main) if main.is_bare else main
     return _installation(evidence, _with_others(_by_terraform(complete, others), others))
+
+
+def _counting(outside: list[Sign], live: list[Sign]) -> list[Sign]:
+    """Those outside that speak of this cluster: some do so only beside a live sign."""
+    seen = {None, *(sign.method for sign in live)}
+    return [sign for sign in outside if sign.beside in seen]
 
 
 def _signs(evidence: Evidence, detectors: Iterable[Detector]) -> list[Sign]:
@@ -64,15 +69,12 @@ def _by_terraform(main: Sign, others: Iterable[Sign]) -> Sign:
     writer = next((sign for sign in others if sign.method is Method.TERRAFORM), None)
     if main.method is not Method.BOOTSTRAP or writer is None:
         return main
+    written = replace(main, method=Method.TERRAFORM, notes=(*main.notes, *writer.notes))
+    if main.live:
+        return written
     # Manifests in Git say what the arguments made of them; without them the arguments are all there is.
-    return replace(
-        main,
-        method=Method.TERRAFORM,
-        version=main.version or writer.version,
-        components=main.components or writer.components,
-        settings=main.settings if main.live else (*writer.settings, *main.settings),
-        notes=(*main.notes, *writer.notes),
-    )
+    settings = (*writer.settings, *main.settings)
+    return replace(written, version=writer.version, components=writer.components, settings=settings)
 
 
 def _with_others(main: Sign, others: Iterable[Sign]) -> Sign:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from flux_handover import catalogue
 from flux_handover.findings import Location
@@ -55,27 +56,35 @@ def plain_objects(source: Source, version: str) -> tuple[Object, ...]:
 
 def _sign(evidence: Evidence, build: Build, source: Source) -> Sign:
     version = version_of(source)
-    plain = plain_objects(source, version)
-    live = build.objects if build.status is BuildStatus.OK else ()
-    stack = _stack(evidence, build, source)
-    owner = build.where or Location("")
-    staged = stages(stack, evidence.builder, plain, live) if stack and plain and live else ()
-    own = components(o for o in live if component_of(o))
-    return Sign(
+    live = build.objects
+    bare = Sign(
         method=Method.OCI_KUSTOMIZATION,
         where=build.where,
         version=version,
         namespace=_namespace(live, build),
-        components=own,
+        components=components(o for o in live if component_of(o)),
         owner=build.id,
         source=source.id,
         files=tuple(sorted({*_file(build.where), *_file(_source_place(evidence, build, source))})),
-        settings=settings(plain, staged, live, owner) if live else (),
-        patches=patches(stack) if stack else (),
-        plain=plain,
         live=live,
-        renamed=renames(plain, live),
         notes=tuple(_notes(build, source, version)),
+    )
+    return _with_settings(evidence, build, source, bare)
+
+
+def _with_settings(evidence: Evidence, build: Build, source: Source, sign: Sign) -> Sign:
+    """What the Kustomization makes of the distribution; nothing where either is not known."""
+    plain = plain_objects(source, sign.version)
+    stack = _stack(evidence, build, source)
+    if stack is None or not plain or not sign.live:
+        return replace(sign, plain=plain, patches=patches(stack) if stack else ())
+    staged = stages(stack, evidence.builder, plain, sign.live)
+    return replace(
+        sign,
+        settings=settings(plain, staged, sign.live, build.where or Location("")),
+        patches=patches(stack),
+        plain=plain,
+        renamed=renames(plain, sign.live),
     )
 
 

@@ -161,10 +161,11 @@ def _values_from(evidence: Evidence, release: HelmRelease) -> Mapping[str, Any]:
 
 
 def _value_text(cluster: Cluster, namespace: str, entry: Mapping[str, Any]) -> str:
-    id = ObjectId("", "ConfigMap", namespace, str(entry.get("name") or ""))
-    found = cluster.find(id) if entry.get("kind") == "ConfigMap" else None
-    text = mapping(found.data.get("data")).get(str(entry.get("valuesKey") or "values.yaml")) if found else None
-    return text if isinstance(text, str) else ""
+    if entry.get("kind") != "ConfigMap":
+        return ""
+    found = cluster.find(ObjectId("", "ConfigMap", namespace, str(entry.get("name"))))
+    texts = mapping(found.data.get("data")) if found else {}
+    return str(texts.get(entry.get("valuesKey", "values.yaml"), ""))
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Mapping[str, Any]:

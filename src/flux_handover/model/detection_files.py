@@ -72,8 +72,8 @@ def _may_install(evidence: Evidence, build: Build) -> bool:
     """Whether Flux may be among what a Kustomization applies here; what cannot be built may hold it."""
     if build.ks.remote_cluster:
         return False
-    unread = build.status is not BuildStatus.OK or any(component_of(o) for o in build.objects)
-    return unread or any(_is_empty(evidence.tree, path) for path in build.reads if path.endswith((".yaml", ".yml")))
+    unread = build.status is not BuildStatus.OK or any(map(component_of, build.objects))
+    return unread or any(_is_empty(evidence.tree, path) for path in build.reads)
 
 
 def _is_empty(tree: Tree, path: str) -> bool:
@@ -101,15 +101,14 @@ def _origin(build: Build, tree: Tree) -> Origin | None:
 
 def closure(tree: Tree, path: str) -> frozenset[str]:
     """The kustomization.yaml files that a directory leads to, as far as they can be read."""
-    found: set[str] = set()
+    found: dict[str, KustomizationFile] = {}
     pending = [path]
     while pending:
         directory = pending.pop()
         files = kustomization_files(tree, _named(tree, directory) or tree.below(directory))
-        for file in files.values():
-            if file.path not in found:
-                found.add(file.path)
-                pending += [p for p in file.local("resources", "bases", "components") if p not in tree]
+        new = {file.path: file for file in files.values() if file.path not in found}
+        found.update(new)
+        pending += [p for file in new.values() for p in file.local("resources", "bases", "components")]
     return frozenset(found)
 
 
@@ -236,13 +235,13 @@ def flux_part(objects: Iterable[Object], distribution: Iterable[Object]) -> tupl
     known = tuple(distribution)
     names = frozenset((o.id.group, o.id.kind, o.id.name) for o in known)
     kinds = frozenset((o.id.group, o.id.kind) for o in known if o.id.kind != "Deployment")
-    return tuple(
-        o
-        for o in objects
-        if component_of(o)
-        or (o.id.group, o.id.kind, o.id.name) in names
-        or (o.labels.get(_PART_OF) == "flux" and (o.id.group, o.id.kind) in kinds)
-    )
+    return tuple(o for o in objects if _is_part(o, names, kinds))
+
+
+def _is_part(object: Object, names: frozenset[tuple[str, str, str]], kinds: frozenset[tuple[str, str]]) -> bool:
+    id = object.id
+    renamed = object.labels.get(_PART_OF) == "flux" and (id.group, id.kind) in kinds
+    return renamed or bool(component_of(object)) or (id.group, id.kind, id.name) in names
 
 
 def _staged(stack: Stack, evidence: Evidence, origin: Origin, live: tuple[Object, ...]) -> tuple[Stage, ...]:
@@ -264,10 +263,15 @@ def _missing(tree: Tree, build: Build, files: Mapping[str, KustomizationFile]) -
     """Manifests that a kustomization.yaml lists and that are not there, or are empty: `flux bootstrap` writes them."""
     for file in files.values():
         absent = tuple(path for path in file.local("resources") if _is_absent(tree, path))
-        own = build.where is not None and build.where.file in file.local("resources")
-        if absent and (own or _names_controllers(file)):
+        if absent and _speaks_of_flux(build, file):
             return _stand_in(tree, absent, file)
     return None
+
+
+def _speaks_of_flux(build: Build, file: KustomizationFile) -> bool:
+    """Whether a kustomization.yaml lists the file of the Kustomization that reads it, or changes controllers."""
+    own = build.where is not None and build.where.file in file.local("resources")
+    return own or _names_controllers(file)
 
 
 def _is_absent(tree: Tree, path: str) -> bool:

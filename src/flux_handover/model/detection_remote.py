@@ -50,11 +50,11 @@ def remote_bases(tree: Tree, paths: Iterable[str]) -> Iterator[RemoteBase]:
 
 def _bases(file: KustomizationFile) -> Iterator[RemoteBase]:
     entries = file.content.get("resources")
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
-        base, asset = _BASE.fullmatch(str(entry)), _ASSET.fullmatch(str(entry))
-        match = base or asset
-        if match:
-            yield RemoteBase(file, index, str(entry), exact(match["ref"] or ""), base is None)
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        for pattern in (_BASE, _ASSET):
+            match = pattern.fullmatch(str(entry))
+            if match:
+                yield RemoteBase(file, index, str(entry), exact(match["ref"] or ""), pattern is _ASSET)
 
 
 def base_manifests(base: RemoteBase) -> tuple[catalogue.Manifest, ...]:

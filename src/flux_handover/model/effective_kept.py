@@ -177,11 +177,13 @@ def _following(object: Object, renamed: Mapping[ObjectId, ObjectId]) -> Object:
 
 
 def _object_differences(old: Object | None, new: Object | None, id: ObjectId) -> list[Difference]:
-    if old is not None and new is not None and old.data == new.data:
-        return []
+    if old is not None and new is not None:
+        return [] if old.data == new.data else _between(_keyed(old, id, facts), _keyed(new, id, facts))
     # An object that comes or goes is one difference, not one for each of its fields.
-    chosen = _whole if old is None or new is None else facts
-    former, latter = _keyed(old, id, chosen), _keyed(new, id, chosen)
+    return _between(_keyed(old, id, _whole), _keyed(new, id, _whole))
+
+
+def _between(former: Mapping[FactKey, Fact], latter: Mapping[FactKey, Fact]) -> list[Difference]:
     keys = sorted(former.keys() | latter.keys())
     return [Difference(key, *values) for key in keys if (values := _values(former.get(key), latter.get(key)))]
 

@@ -117,17 +117,16 @@ def naming(references: Iterable[Reference], ids: Iterable[ObjectId]) -> tuple[Re
 
 def unresolved(cluster: Cluster, tree: Tree) -> tuple[Unresolved, ...]:
     """References whose target is not live; optional ones and those to every object are none."""
-    live = {object.id for _, object in _objects(cluster)} | set(cluster.sources)
-    made = frozenset(_made(cluster))
-    unread = [build.id for build in cluster if build.status is not BuildStatus.OK]
-    found = (r for r in references(cluster, tree) if r.need is Need.REQUIRED and r.target.name not in (ANY, ""))
-    return tuple(Unresolved(r, _why(r, unread)) for r in found if r.target not in live and r.target not in made)
+    there = {*(object.id for _, object in _objects(cluster)), *cluster.sources, *_made(cluster)}
+    unread = sum(build.status is not BuildStatus.OK for build in cluster)
+    required = (r for r in references(cluster, tree) if r.need is Need.REQUIRED and r.target.name != ANY)
+    return tuple(Unresolved(r, _why(r, unread)) for r in required if r.target not in there)
 
 
-def _why(reference: Reference, unread: list[ObjectId]) -> str:
+def _why(reference: Reference, unread: int) -> str:
     outside = reference.target.kind in ("Secret", "ConfigMap")
     by_hand = "a bootstrap step or a person must create it" if outside else "nothing that is live renders it"
-    return f"{by_hand}; {len(unread)} Kustomizations could not be read" if unread else by_hand
+    return f"{by_hand}; {unread} Kustomizations could not be read" if unread else by_hand
 
 
 def _made(cluster: Cluster) -> Iterator[ObjectId]:

@@ -45,6 +45,8 @@ _EVERYWHERE = {
     "imagePullSecrets": (SettingKind.IMAGE, "imagePullSecrets"),
 }
 _ONLY_THE_CHART = frozenset({"installCRDs", "crds", "cli"})
+_IMPERSONATING = frozenset({"kustomize-controller", "helm-controller"})
+_LOCKED = frozenset(CONTROLLERS.values()) - {"source-controller", "source-watcher"}
 _ELSEWHERE = ("create", "image", "tag", "container", "extraEnv", "annotations", "labels", "serviceAccount", "replicas")
 _KNOWN = frozenset((*_POD, *_CONTAINER, *_ELSEWHERE))
 
@@ -169,13 +171,13 @@ def _index(values: Mapping[str, Any], key: str) -> int:
 
 def _common(chart: ChartValues) -> Iterator[Setting]:
     """Values that concern several controllers, or none."""
-    for key, value in chart.values.items():
-        if key in _EVERYWHERE and value not in (None, "", []):
-            kind, name = _EVERYWHERE[key]
-            yield from _everywhere(chart, kind, name, text(value), (key,))
+    for key in chart.values.keys() - CONTROLLERS.keys() - _ONLY_THE_CHART:
+        value = chart.values[key]
+        if key in _EVERYWHERE:
+            yield from _everywhere(chart, *_EVERYWHERE[key], text(value), (key,))
         elif key in _SWITCHES:
             yield from _SWITCHES[key](chart, mapping(value))
-        elif key not in CONTROLLERS and key not in _ONLY_THE_CHART:
+        else:
             yield _unplaced(chart, (key,), value)
 
 
@@ -196,13 +198,11 @@ def _multitenancy(chart: ChartValues, values: Mapping[str, Any]) -> Iterator[Set
     if values.get("enabled") is not True:
         return
     account = str(values.get("defaultServiceAccount") or "default")
-    where = chart.place(("multitenancy", "enabled"))
-    for name in enabled(chart.values):
-        target = ObjectId("apps", "Deployment", chart.namespace, name)
-        if name not in ("source-controller", "source-watcher"):
-            yield Setting(target, SettingKind.ARGUMENT, "--no-cross-namespace-refs", "true", where)
-        if name in ("kustomize-controller", "helm-controller"):
-            yield Setting(target, SettingKind.ARGUMENT, "--default-service-account", account, where)
+    flags = (("--no-cross-namespace-refs", "true", _LOCKED), ("--default-service-account", account, _IMPERSONATING))
+    for flag, value, concerned in flags:
+        for name in sorted(set(enabled(chart.values)) & concerned):
+            target = ObjectId("apps", "Deployment", chart.namespace, name)
+            yield Setting(target, SettingKind.ARGUMENT, flag, value, chart.place(("multitenancy", "enabled")))
 
 
 def _unplaced(chart: ChartValues, path: Path, value: Any) -> Setting:

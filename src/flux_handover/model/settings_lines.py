@@ -116,7 +116,11 @@ _ATTEMPTS: Mapping[SettingKind, Callable[[str, str], tuple[Words, ...]]] = {
 def _found(one: Passage, words: Words, section: str | None) -> int | None:
     """The last line with one of the words; within a section, where the passage has it, the first."""
     hits = [index for index, line in enumerate(one.lines) if any(word in line for word in words)]
-    start = next((index for index, line in enumerate(one.lines) if f"{section}:" in line), None)
-    if start is not None:
-        return next((hit for hit in hits if hit >= start), None)
-    return hits[-1] if hits else None
+    start = _start(one, section)
+    inside = [hit for hit in hits if hit >= start]
+    return next(iter(inside[:1] if start else inside[-1:]), None)
+
+
+def _start(one: Passage, section: str | None) -> int:
+    """The line on which a section begins, 0 where the passage has none."""
+    return next((index for index, line in enumerate(one.lines) if f"{section}:" in line), 0)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flux_handover.documents import Document, read_documents, split_documents
+from flux_handover.model.settings_texts import files_with
 from flux_handover.objects import mapping
 from flux_handover.tree import Tree, clean_path
 
@@ -70,9 +71,13 @@ class KustomizationFile:
         """Paths in the tree that the given fields name; remote ones are left out."""
         directory = posixpath.dirname(self.path)
         for field in fields:
-            for entry in self.content.get(field) or ():
-                if isinstance(entry, str) and "://" not in entry and "?" not in entry:
-                    yield clean_path(posixpath.join(directory, entry))
+            entries = self.content.get(field)
+            for entry in filter(_is_local, entries if isinstance(entries, list) else ()):
+                yield clean_path(posixpath.join(directory, entry))
+
+
+def _is_local(entry: object) -> bool:
+    return isinstance(entry, str) and "://" not in entry and "?" not in entry
 
 
 def kustomization_files(tree: Tree, paths: Iterable[str]) -> Mapping[str, KustomizationFile]:
@@ -157,9 +162,9 @@ def without_documents(tree: Tree, names: frozenset[str]) -> Tree:
 
     They are most of a distribution's text, and seldom what a patch changes.
     """
-    for path, file in tree.files.items():
-        content = file.content or b""
-        if names and b"CustomResourceDefinition" in content and any(name.encode() in content for name in names):
+    holders = files_with(tree, tree, b"CustomResourceDefinition") if names else ()
+    for path, content in holders:
+        if any(name.encode() in content for name in names):
             kept = [text for _, text in split_documents(content.decode(errors="replace")) if not _defines(text, names)]
             tree = tree.with_file(path, "".join(kept).encode())
     return tree

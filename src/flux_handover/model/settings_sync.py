@@ -12,7 +12,7 @@ from typing import Any
 
 from flux_handover.documents import Document
 from flux_handover.findings import Location
-from flux_handover.model.effective import facts
+from flux_handover.model.effective import Fact, facts
 from flux_handover.model.installation import Setting, SettingKind
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.settings_origin import document_at
@@ -37,14 +37,18 @@ def sync_settings(cluster: Cluster, tree: Tree) -> tuple[Setting, ...]:
 
 def _beyond(object: Object, where: Location | None, tree: Tree, known: re.Pattern[str]) -> Iterator[Setting]:
     document = document_at(tree, where)
-    if object.spec.get("prune") is False:
-        known = re.compile(known.pattern.replace("|prune", ""))
     for fact in facts(object):
-        key = fact.about.key
-        if "." not in key or known.fullmatch(key) or _MARKS.fullmatch(key):
-            continue
-        if fact.written != "false" or key == "spec.prune":
+        if _is_beyond(fact, known):
+            key = fact.about.key
             yield Setting(object.id, SettingKind.SYNC, key, fact.written, _line(document, key, where))
+
+
+def _is_beyond(fact: Fact, known: re.Pattern[str]) -> bool:
+    """Whether a field is set to something that the operator's template does not write."""
+    key = fact.about.key
+    if key == "spec.prune" or fact.written == "false":
+        return key == "spec.prune" and fact.written == "false"
+    return "." in key and not known.fullmatch(key) and not _MARKS.fullmatch(key)
 
 
 def _line(document: Document | None, key: str, where: Location | None) -> Location:
