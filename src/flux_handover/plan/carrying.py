@@ -20,6 +20,7 @@ from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.installation import FluxPatch, Installation
 from flux_handover.objects import Object, mapping, object_of
 from flux_handover.plan.comments import comments_above
+from flux_handover.plan.components import is_opt_out
 from flux_handover.plan.manifests import text_of
 from flux_handover.plan.selectors import Pairs, selected
 from flux_handover.plan.target import CarriedPatch
@@ -52,6 +53,8 @@ def carried(installation: Installation, tree: Tree) -> Carried:
             hit = selected(_plain_target(patch), installation.plain)
             if _deletes_all_policies(patch, hit, installation.plain):
                 deletes_policies = True
+            elif is_opt_out(_content(patch)):
+                continue
             elif hit:
                 patches.extend(_said_once(_fitted(patch, hit, base)))
             else:

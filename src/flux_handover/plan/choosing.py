@@ -22,7 +22,7 @@ from flux_handover.catalogue.operators import (
 )
 from flux_handover.catalogue.versions import is_at_least, number
 from flux_handover.errors import UnsupportedInstallation, UsageError
-from flux_handover.model.installation import Installation, Method
+from flux_handover.model.installation import Installation, Method, SettingKind
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import HELM_POLICY, mapping
 from flux_handover.plan.carrying import carried
@@ -33,7 +33,7 @@ from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrate
 from flux_handover.tree import Tree
 
 CHARTS = "oci://ghcr.io/controlplaneio-fluxcd/charts"
-SUPPORTED = (Method.OCI_KUSTOMIZATION,)
+SUPPORTED = (Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP)
 
 
 def choose_target(installation: Installation, cluster: Cluster, tree: Tree, options: Options) -> Target:
@@ -42,6 +42,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
     _check(installation, options, where)
     facts = _operator(installation, options.operator_version, where)
     carry = carried(installation, tree)
+    _check_written_in(installation)
     patches = (*carry.patches, *kept_patches(installation, cluster, facts.version))
     flux_version = installation.version.removeprefix("v")
     distribution = {"version": flux_version, "registry": registry(installation), "artifact": ""}
@@ -103,6 +104,28 @@ def _check(installation: Installation, options: Options, where: str) -> None:
             where=where,
             hint=f"known are {known[0]} to {known[-1]}; move to the nearest with the old installer first",
         )
+
+
+def _check_written_in(installation: Installation) -> None:
+    """Settings written into the components' own file by `flux bootstrap` have no patch that could be carried.
+
+    Fields keep the registry, the domain, the policies and the components; any other is refused.
+    """
+    patched = {(patch.where.file, patch.where.line) for patch in installation.patches}
+    kept = (SettingKind.IMAGE, SettingKind.COMPONENT, SettingKind.DELETION, SettingKind.SYNC)
+    for setting in installation.settings:
+        components = installation.method is Method.BOOTSTRAP and setting.where.file in _component_files(installation)
+        if components and setting.kind not in kept and (setting.where.file, setting.where.line) not in patched:
+            raise UnsupportedInstallation(
+                f"{setting.key} {setting.value} of {setting.target} is written into Flux's own manifests",
+                where=str(setting.where),
+                hint="write it as a patch in the kustomization.yaml beside it, and plan again",
+            )
+
+
+def _component_files(installation: Installation) -> frozenset[str]:
+    """Files of the installation that no patch stands in."""
+    return frozenset(installation.files) - {patch.where.file for patch in installation.patches}
 
 
 def version_place(installation: Installation, tree: Tree) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from flux_handover.catalogue import distributions
 from flux_handover.catalogue.manifests import CLUSTER_SCOPED
-from flux_handover.model.installation import Installation
-from flux_handover.model.rendering import Cluster
-from flux_handover.objects import OPERATOR_NAME, OWNER_NAME, PRUNE, ObjectId
+from flux_handover.model.installation import Installation, Method
+from flux_handover.model.rendering import Build, Cluster
+from flux_handover.objects import OPERATOR_NAME, OWNER_NAME, PRUNE, Object, ObjectId
 from flux_handover.plan.phases import Gate
 from flux_handover.plan.protecting import Override
 from flux_handover.plan.target import InstanceForm, Target
@@ -52,7 +52,7 @@ def all_ready(when: str) -> Iterator[Gate]:
 def before_operator(cluster: Cluster, installation: Installation, overrides: tuple[Override, ...]) -> tuple[Gate, ...]:
     """`protect` is live: the owner does not prune any more, and has seen so."""
     owner = cluster.builds.get(installation.owner) if installation.owner else None
-    gates = [_unpruned(owner.id)] if owner else []
+    gates = _protected(owner, installation) if owner else []
     parents = sorted({override.parent for override in overrides})
     return (*gates, *(_overridden(id, [o for o in overrides if o.parent == id]) for id in parents))
 
@@ -189,6 +189,25 @@ def _secrets(cluster: Cluster) -> Iterator[Gate]:
         )
 
 
+def _protected(owner: Build, installation: Installation) -> list[Gate]:
+    """The owner stopped pruning, or everything that leaves it carries the mark that stops the prune (R9)."""
+    if installation.method is not Method.BOOTSTRAP:
+        return [_unpruned(owner.id)]
+    mark = f"{{.metadata.annotations.{_escaped(PRUNE)}}}"
+    path = f'{{range .items[*]}}{{.kind}}/{{.metadata.name}} {mark}{{"\\n"}}{{end}}'
+    return [
+        Gate(
+            id=f"opt-outs-{scope}",
+            object=owner.id,
+            condition=f"all {len(ids)} live objects of Flux in this scope opt out of pruning",
+            command=f"kubectl {place}get {kinds} -l app.kubernetes.io/part-of=flux -o jsonpath='{path}'",
+            expect="\n".join(f"{id.kind}/{id.name} disabled" for id in sorted(ids)),
+            why="only the mark on the live object counts when its file leaves Git",
+        )
+        for scope, place, kinds, ids in _by_scope(installation.live, installation.namespace)
+    ]
+
+
 def _unpruned(id: ObjectId) -> Gate:
     return Gate(
         id="prune-is-off",
@@ -246,9 +265,9 @@ def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
     marks = f"{{.metadata.labels.{_escaped(OPERATOR_NAME)}}} [{{.metadata.labels.{_escaped(OWNER_NAME)}}}]"
     marks += f" {{.metadata.annotations.{_escaped(PRUNE)}}}"
     path = f'{{range .items[*]}}{{.kind}}/{{.metadata.name}} {marks}{{"\\n"}}{{end}}'
-    for scope, ids in _by_scope(installation, target):
-        kinds = ",".join(sorted({_plural(id) for id in ids}))
-        place = f"-n {target.namespace} " if scope == "namespace" else ""
+    policies = target.cluster.get("networkPolicy", True)
+    live = [object for object in installation.live if policies or object.id.kind != "NetworkPolicy"]
+    for scope, place, kinds, ids in _by_scope(live, target.namespace):
         yield Gate(
             id=f"adopted-{scope}",
             object=target.instance_id,
@@ -259,11 +278,13 @@ def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
         )
 
 
-def _by_scope(installation: Installation, target: Target) -> Iterator[tuple[str, list[ObjectId]]]:
-    policies = target.cluster.get("networkPolicy", True)
-    ids = [o.id for o in installation.live if policies or o.id.kind != "NetworkPolicy"]
-    yield "cluster", [id for id in ids if id.kind in CLUSTER_SCOPED]
-    yield "namespace", [id for id in ids if id.kind not in CLUSTER_SCOPED]
+def _by_scope(objects: Iterable[Object], namespace: str) -> Iterator[tuple[str, str, str, list[ObjectId]]]:
+    """Scope, kubectl's words for the place and the kinds, and the ids."""
+    ids = [object.id for object in objects]
+    scoped = [id for id in ids if id.kind in CLUSTER_SCOPED]
+    local = [id for id in ids if id.kind not in CLUSTER_SCOPED]
+    for scope, place, members in (("cluster", "", scoped), ("namespace", f"-n {namespace} ", local)):
+        yield scope, place, ",".join(sorted({_plural(id) for id in members})), members
 
 
 def _plural(id: ObjectId) -> str:

@@ -14,12 +14,15 @@ from flux_handover.catalogue.manifests import REGISTRY, namespace_manifest
 from flux_handover.catalogue.versions import is_at_least
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, mapping
+from flux_handover.objects import OPERATOR_GROUP, PRUNE, SSA, Object, ObjectId, mapping
 from flux_handover.plan.manifests import text_of
 from flux_handover.plan.target import CarriedPatch
 
 _IDENTITY_GATE = "ObjectLevelWorkloadIdentity"
 _STRIPS_TOKEN_RULE = "v0.29.0"
+OPERATOR_MARKS = (PRUNE, SSA)
+"""Annotations that the operator sets on everything, whatever a patch says."""
+
 _DOMAIN = re.compile(r"\.svc\.([a-z0-9.-]*[a-z0-9])")
 _RECORDED = (
     "kubectl.kubernetes.io/",
@@ -85,7 +88,12 @@ def _namespace(installation: Installation, cluster: Cluster) -> Iterator[Carried
     for field in ("labels", "annotations"):
         own = mapping(native.get(field))
         marks = _marks(holders, field)
-        kept = {key: value for key, value in marks.items() if own.get(key) != value and not _is_recorded(key)}
+        stamped = OPERATOR_MARKS if field == "annotations" else ()
+        kept = {
+            key: value
+            for key, value in marks.items()
+            if own.get(key) != value and key not in stamped and not _is_recorded(key)
+        }
         if kept:
             metadata[field] = kept
     if len(metadata) > 1:

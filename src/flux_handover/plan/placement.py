@@ -129,7 +129,7 @@ def _home(
     neighbours: tuple[Neighbour, ...],
 ) -> Listing:
     """The list with most reason to hold Flux's own applications."""
-    parents = {build.parent for build in cluster} - {installation.owner}
+    parents = {build.parent for build in cluster} - ({installation.owner} - {cluster.root})
     candidates = [listing for listing in listings if listing.parent in parents]
     scored = [(_score(listing, installation, cluster, tree, neighbours), listing) for listing in candidates]
     best = max((score for score, _ in scored), default=(0, 0, 0, 0))

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from flux_handover.conventions import learn_style
 from flux_handover.emit import Style
-from flux_handover.errors import UsageError
+from flux_handover.errors import UnsupportedInstallation, UsageError
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
@@ -24,6 +24,7 @@ from flux_handover.plan.decisions import assumptions, decisions
 from flux_handover.plan.edits import edited
 from flux_handover.plan.effective import check_effective, overrides_needed
 from flux_handover.plan.finished import finished_plan
+from flux_handover.plan.listings import local_builds
 from flux_handover.plan.phases import Gate, Phase, PhaseDraft, PhaseName, Plan, changed_files
 from flux_handover.plan.protecting import Override
 from flux_handover.plan.target import Options, Target
@@ -64,7 +65,27 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
     style = learn_style(snapshot.tree, target.layout.listing.rpartition("/")[0])
     handover = Handover(cluster, installation, target, style)
     handover = _made_safe(handover, snapshot.tree, read)
-    return _plan(snapshot, handover, tuple(_drafted(handover, snapshot.tree)))
+    drafted = tuple(_drafted(handover, snapshot.tree))
+    _check_shared(snapshot, cluster, drafted)
+    return _plan(snapshot, handover, drafted)
+
+
+def _check_shared(snapshot: Snapshot, cluster: Cluster, drafted: tuple[_Drafted, ...]) -> None:
+    """A file that another cluster reads is not changed by the plan of this one."""
+    for one in drafted:
+        files = changed_files(one.before, one.after)
+        for path in (*files.changed, *files.removed):
+            other = next((c for c in snapshot.clusters if c.name != cluster.name and path in _reads(c)), None)
+            if other is not None:
+                raise UnsupportedInstallation(
+                    f"phase {one.name.value} changes a file that cluster {other.name} reads too",
+                    where=path,
+                    hint="give each cluster a file of its own for this, in a commit before the handover",
+                )
+
+
+def _reads(cluster: Cluster) -> frozenset[str]:
+    return frozenset(path for build in local_builds(cluster) for path in build.reads)
 
 
 def _named(snapshot: Snapshot, name: str) -> tuple[Cluster, Installation]:

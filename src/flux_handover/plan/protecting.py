@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flux_handover.errors import UnsupportedInstallation
-from flux_handover.model.installation import Installation
+from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
+from flux_handover.plan.components import opt_outs
 from flux_handover.plan.layout import AppFiles
 from flux_handover.plan.listings import document_of
 from flux_handover.plan.manifests import text_of
@@ -40,15 +41,15 @@ def protect(
     cluster: Cluster, installation: Installation, tree: Tree, overrides: tuple[Override, ...] = ()
 ) -> PhaseDraft:
     """What must be true in the cluster before anything new is added."""
-    operations = (*_owner(cluster, installation), *_overrides(cluster, tree, overrides))
+    operations = (*_owner(cluster, installation, tree), *_overrides(cluster, tree, overrides))
     notes = ("hold Renovate and automerge for Flux, flux-operator and flux-instance until the last phase",)
     return PhaseDraft(operations, notes if operations else ())
 
 
 def leaving(cluster: Cluster, installation: Installation) -> frozenset[ObjectId]:
-    """Objects of Flux that its owner applies today and will not apply in the end."""
+    """Objects of the distribution that their owner applies today and will not apply in the end."""
     build = _owner_build(cluster, installation)
-    flux = {object.id for object in installation.live}
+    flux = {object.id for object in installation.plain}
     return frozenset(build.ids & flux) if build else frozenset()
 
 
@@ -62,9 +63,12 @@ def _owner_build(cluster: Cluster, installation: Installation) -> Build | None:
     return cluster.builds.get(installation.owner) if installation.owner else None
 
 
-def _owner(cluster: Cluster, installation: Installation) -> Iterator[Operation]:
+def _owner(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[Operation]:
     build = _owner_build(cluster, installation)
     if build is None or not _deletes(build):
+        return
+    if installation.method is Method.BOOTSTRAP:
+        yield from opt_outs(cluster, build, leaving(cluster, installation), installation, tree)
         return
     if not is_dedicated(cluster, installation):
         raise UnsupportedInstallation(

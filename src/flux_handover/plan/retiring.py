@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator
 
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.findings import Location
-from flux_handover.model.installation import Installation
+from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import ObjectId, id_of, mapping
+from flux_handover.plan.components import removal
 from flux_handover.plan.layout import Layout
 from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, documents_of, live_listings, read_files
 from flux_handover.plan.operations import Operation, RemoveDocument, RemoveFile, SetField, UnlistResource
 from flux_handover.plan.phases import PhaseDraft
+from flux_handover.plan.protecting import leaving
 from flux_handover.tree import Tree, clean_path
 
 _INSTALL = re.compile(
@@ -28,6 +30,8 @@ _INSTALL = re.compile(
 
 def retire(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> PhaseDraft:
     """The operations that take the old installation out, and the ids whose deletion they mean."""
+    if installation.method is Method.BOOTSTRAP:
+        return removal(cluster, leaving(cluster, installation), installation, tree)
     removed = tuple(_removed(cluster, installation))
     operations = [*_documents(removed, cluster, tree)]
     operations += _dependents(cluster, installation, layout, tree)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from flux_handover.model.installation import Installation
+from flux_handover.model.installation import Installation, Method
 from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA
 from flux_handover.plan.gates import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, OCI_REPOSITORIES
 from flux_handover.plan.phases import LiveStep, PhaseName
 from flux_handover.plan.target import InstanceForm, Target
+
+_LATER = LiveStep("to leave the operator as well, go back through phase instance, then operator, then protect", "")
 
 
 def way_back(phase: PhaseName, target: Target, installation: Installation) -> tuple[LiveStep, ...]:
@@ -42,13 +44,14 @@ def revert(phase: PhaseName) -> LiveStep:
 def _restored(target: Target, installation: Installation) -> tuple[LiveStep, ...]:
     """After `retire` the old Kustomization comes back first, and does not prune until it owns again."""
     name = installation.owner.name if installation.owner else "flux"
+    if installation.method is Method.BOOTSTRAP:
+        return (revert(PhaseName.RETIRE), _LATER)
     back = LiveStep(
         f"see Kustomization/{name} again, with prune off",
         f"kubectl -n {target.namespace} get {KUSTOMIZATIONS} {name} -o jsonpath='{{.spec.prune}}'",
         "false",
     )
-    later = LiveStep("to leave the operator as well, go back through phase instance, then operator, then protect", "")
-    return (revert(PhaseName.RETIRE), back, later)
+    return (revert(PhaseName.RETIRE), back, _LATER)
 
 
 def _released(target: Target, installation: Installation) -> tuple[LiveStep, ...]:

@@ -1,0 +1,153 @@
+"""Components that a Kustomization applies together with everything else: the layout of `flux bootstrap`.
+
+Such an owner has to go on pruning, or what leaves meanwhile is orphaned for ever. So exactly the
+ids that leave opt out, observed live, before their file leaves Git (rules.md R9; semantics 7.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flux_handover.errors import UnsupportedInstallation
+from flux_handover.model.installation import Installation
+from flux_handover.model.rendering import Build, Cluster
+from flux_handover.objects import PRUNE, Object, ObjectId, has_mark, id_of, mapping
+from flux_handover.plan.listings import Listing, documents_of, live_listings
+from flux_handover.plan.manifests import text_of
+from flux_handover.plan.manners import embedded_text
+from flux_handover.plan.operations import AppendElement, Operation, RemoveField, RemoveFile, UnlistResource
+from flux_handover.plan.phases import PhaseDraft
+from flux_handover.plan.selectors import Pairs, selected
+from flux_handover.tree import Tree
+
+OPT_OUT: Mapping[str, Any] = {PRUNE: "disabled"}
+_WHOLE: Pairs = (("labelSelector", "app.kubernetes.io/part-of=flux"),)
+_OLD_FIELDS = ("patchesStrategicMerge", "patchesJson6902", "replicas", "transformers", "namePrefix", "nameSuffix")
+
+
+def opt_outs(
+    cluster: Cluster, owner: Build, leaving: frozenset[ObjectId], installation: Installation, tree: Tree
+) -> Iterator[Operation]:
+    """Patches that keep exactly the leaving objects from being pruned, unless they carry the mark already."""
+    objects = [object for object in owner.objects if object.id in leaving]
+    if all(has_mark(object, PRUNE, "disabled") for object in objects):
+        return
+    listing, _ = _list_of_components(cluster, leaving, installation, tree)
+    for target in _targets(owner.objects, leaving):
+        patch = {"patch": text_of(_opt_out()), "target": dict(target)}
+        why = f"{owner.id} goes on pruning; what leaves it later must not be deleted"
+        yield AppendElement(listing.path, 0, ("patches",), patch, why)
+
+
+def removal(cluster: Cluster, leaving: frozenset[ObjectId], installation: Installation, tree: Tree) -> PhaseDraft:
+    """The file of the components leaves, with the patches that change nothing else."""
+    listing, files = _list_of_components(cluster, leaving, installation, tree)
+    operations: list[Operation] = []
+    for file in files:
+        dropped = tuple(id_of(document.mapping) for document in documents_of(tree, file))
+        operations.append(RemoveFile(file, dropped, "the operator installs Flux now"))
+        operations += [
+            UnlistResource(listing.path, field, entry, f"{file} is gone")
+            for field, entry, path in listing.entries
+            if path == file
+        ]
+    operations += _useless_patches(listing, cluster.builds[listing.parent], leaving, tree)
+    return PhaseDraft(tuple(operations), tuple(_unread(listing, tree)))
+
+
+def is_opt_out(content: Any) -> bool:
+    """Whether a patch does nothing but keep objects from being pruned: the operator sets its own mark."""
+    metadata = mapping(mapping(content).get("metadata"))
+    marks = {**mapping(metadata.get("annotations")), **mapping(metadata.get("labels"))}
+    others = set(mapping(content)) - {"apiVersion", "kind", "metadata"}
+    return {key: str(value).lower() for key, value in marks.items()} == dict(OPT_OUT) and not others
+
+
+def _opt_out() -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "any", "metadata": {"name": "any", "annotations": dict(OPT_OUT)}}
+
+
+def _targets(objects: tuple[Object, ...], leaving: frozenset[ObjectId]) -> Iterator[Pairs]:
+    """One target if a label selects exactly what leaves, else one for each kind."""
+    if frozenset(object.id for object in selected(_WHOLE, objects)) == leaving:
+        yield _WHOLE
+        return
+    for kind in sorted({id.kind for id in leaving}):
+        names = sorted(id.name for id in leaving if id.kind == kind)
+        yield (("kind", kind), ("name", names[0] if len(names) == 1 else f"({'|'.join(names)})"))
+
+
+def _list_of_components(
+    cluster: Cluster, leaving: frozenset[ObjectId], installation: Installation, tree: Tree
+) -> tuple[Listing, tuple[str, ...]]:
+    """The files that describe the components, and the one kustomization.yaml that lists them."""
+    files = tuple(file for file in installation.files if _describes(file, leaving, tree))
+    listings = [one for one in live_listings(cluster, tree) if one.files & set(files)]
+    if not files or len(listings) != 1 or not set(files) <= listings[0].files:
+        raise UnsupportedInstallation(
+            f"the {len(leaving)} objects of Flux are not listed in one kustomization.yaml",
+            where=files[0] if files else cluster.name,
+            hint="list the file with Flux's components in one kustomization.yaml that Flux reads",
+        )
+    _check_mixed(files, leaving, tree)
+    _check_fields(listings[0], tree)
+    return listings[0], files
+
+
+def _describes(file: str, leaving: frozenset[ObjectId], tree: Tree) -> bool:
+    return any(id_of(document.mapping) in leaving for document in documents_of(tree, file))
+
+
+def _check_mixed(files: tuple[str, ...], leaving: frozenset[ObjectId], tree: Tree) -> None:
+    for file in files:
+        foreign = next((d for d in documents_of(tree, file) if id_of(d.mapping) not in leaving), None)
+        if foreign is not None:
+            raise UnsupportedInstallation(
+                f"{id_of(foreign.mapping)} stands in a file with Flux's components and stays",
+                where=f"{file}:{foreign.line}",
+                hint="move it to a file of its own, listed beside this one",
+            )
+
+
+def _check_fields(listing: Listing, tree: Tree) -> None:
+    for document in documents_of(tree, listing.path):
+        field = next((name for name in _OLD_FIELDS if name in document.mapping), None)
+        if field is not None:
+            raise UnsupportedInstallation(
+                f"{field} would fail once the components have left",
+                where=f"{listing.path}:{document.line_of(field)}",
+                hint="write it as `patches` with a target",
+            )
+
+
+def _useless_patches(listing: Listing, owner: Build, leaving: frozenset[ObjectId], tree: Tree) -> Iterator[Operation]:
+    """Patches that hit only what leaves; one without target would fail the build."""
+    for document in documents_of(tree, listing.path):
+        patches = document.mapping.get("patches")
+        entries = patches if isinstance(patches, list) else []
+        useless = [number for number, entry in enumerate(entries) if _hits_only(mapping(entry), owner, leaving)]
+        why = "it changed only components that are gone"
+        if useless and len(useless) == len(entries):
+            yield RemoveField(listing.path, document.index, ("patches",), why)
+        else:
+            for number in reversed(useless):
+                yield RemoveField(listing.path, document.index, ("patches", number), why)
+
+
+def _hits_only(entry: Mapping[str, Any], owner: Build, leaving: frozenset[ObjectId]) -> bool:
+    target = tuple((str(key), str(value)) for key, value in mapping(entry.get("target")).items())
+    if not target:
+        named = id_of(mapping(embedded_text(str(entry.get("patch", "")))))
+        target = (("kind", named.kind), ("name", named.name)) if named.name else ()
+    hit = {object.id for object in selected(target, owner.objects)}
+    return bool(hit) and hit <= leaving
+
+
+def _unread(listing: Listing, tree: Tree) -> Iterator[str]:
+    """Files that only removed patches named: they stay, and are said (R21)."""
+    for document in documents_of(tree, listing.path):
+        for entry in document.mapping.get("patches") or ():
+            path = mapping(entry).get("path")
+            if path:
+                yield f"{path} beside {listing.path} may be read by nothing any more"
