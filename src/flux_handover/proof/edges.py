@@ -5,7 +5,7 @@ Empty where it is an ordinary deletion: an object left the build of its only own
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId
 from flux_handover.proof.exploration import Found, Violation
@@ -69,18 +69,27 @@ def _edge_of_root(chain: tuple[Cause, ...], environment: Environment, rest: Worl
     world, move, root = chain[-1]
     if root.how is How.OPERATOR:
         return "E7" if root.id.group in (KUSTOMIZE_GROUP, SOURCE_GROUP) else ""
-    if root.how is not How.PRUNE or move.subject is None:
+    if root.how is not How.PRUNE:
         return ""
-    for before, _, deletion in chain:
-        if deletion.how in OWNED and is_home(deletion.id, environment.controllers):
+    owned = [(before, deletion) for before, _, deletion in chain if deletion.how in OWNED]
+    for before, deletion in owned:
+        if is_home(deletion.id, environment.controllers):
             return _edge_of_component(before, deletion, rest)
-    losing = {deletion.by for _, _, deletion in chain} | {deletion.id for _, _, deletion in chain}
-    owned = [deletion.id for _, _, deletion in chain if deletion.how in OWNED]
-    if any(_is_claimed(world, environment, id, losing) for id in owned):
+    if _is_moved(world, environment, [deletion for _, deletion in owned]):
         return "E2"
-    live = world.live.get(root.id)
-    cascades = live is not None and deletes_inventory(world, environment.gates, live)
-    return _edge_of_order(world, move, root.id, environment) or ("E1" if cascades else "")
+    return _edge_of_order(world, move, root.id, environment) or _edge_of_cascade(world, environment, root.id)
+
+
+def _is_moved(world: World, environment: Environment, owned: list[Deletion]) -> bool:
+    """Whether another owner than those that lose it renders one of the objects."""
+    losing = {deletion.by for deletion in owned} | {deletion.id for deletion in owned}
+    others = [build.ids for other, build in _rendered(world, environment) if other not in losing]
+    return any(deletion.id in ids for ids in others for deletion in owned)
+
+
+def _edge_of_cascade(world: World, environment: Environment, id: ObjectId) -> str:
+    live = world.live.get(id)
+    return "E1" if live is not None and deletes_inventory(world, environment.gates, live) else ""
 
 
 def _edge_of_component(world: World, deletion: Deletion, rest: World) -> str:
@@ -123,11 +132,6 @@ def _newest(world: World, source: ObjectId) -> str:
     return head or world.artifacts.get(source, "")
 
 
-def _is_claimed(world: World, environment: Environment, id: ObjectId, losing: Collection[ObjectId | None]) -> bool:
-    """Whether another owner than those that lose it renders an object."""
-    return any(other not in losing and id in build.ids for other, build in _rendered(world, environment))
-
-
 def _edge_of_order(world: World, move: Move, id: ObjectId, environment: Environment) -> str:
     """E19 and E20: with the spec that its parent is about to give it, the owner would not have deleted."""
     owner = move.subject
@@ -164,7 +168,7 @@ def _edge_of_violation(violation: Violation, found: Found, environment: Environm
         case "P8":
             return "E11"
         case "P9" if world is not None:
-            return _edge_of_deadlock(world, violation, environment)
+            return _edge_of_deadlock(world, violation.ids[0], environment)
         case _:
             return ""
 
@@ -179,23 +183,23 @@ def _edge_of_conflict(violation: Violation, found: Found) -> str:
     return "E6" if made else ""
 
 
-def _edge_of_deadlock(world: World, violation: Violation, environment: Environment) -> str:
-    id = violation.ids[0]
-    if is_instance(id) and "before the kind is known" in violation.why:
-        return "E15"
+def _edge_of_deadlock(world: World, id: ObjectId, environment: Environment) -> str:
     live = world.live.get(id)
     if live is None:
-        return ""
-    if isinstance(live.spec, KustomizationSpec):
-        if any(is_instance(missing) for missing in undefined(world, environment, id)):
-            return "E14" if _brings_release(world, environment, id, live.spec) else "E15"
-        if any(not v.optional and v.id not in world.live for v in live.spec.variables):
-            return "V1"
-        if _lacks_secret(world, live.spec.source):
-            return "E17"
-    if _is_cycle(world, environment, id):
-        return "E21"
+        return "E15" if is_instance(id) else ""
+    edge = _edge_of_inputs(world, id, live.spec, environment) if isinstance(live.spec, KustomizationSpec) else ""
+    if edge or _is_cycle(world, environment, id):
+        return edge or "E21"
     return "E12" if isinstance(live.spec, FluxInstanceSpec) else ""
+
+
+def _edge_of_inputs(world: World, id: ObjectId, spec: KustomizationSpec, environment: Environment) -> str:
+    """What a Kustomization that is never ready lacks: a kind, a variable, or the key of its source."""
+    if any(is_instance(missing) for missing in undefined(world, environment, id)):
+        return "E14" if _brings_release(world, environment, id, spec) else "E15"
+    if any(not variables.optional and variables.id not in world.live for variables in spec.variables):
+        return "V1"
+    return "E17" if _lacks_secret(world, spec.source) else ""
 
 
 def _brings_release(world: World, environment: Environment, id: ObjectId, spec: KustomizationSpec) -> bool:
