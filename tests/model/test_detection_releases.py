@@ -207,6 +207,8 @@ def test_an_instance_beside_the_old_owner_is_half_a_handover(builder: Builder) -
 
     assert installation.method is Method.OCI_KUSTOMIZATION
     assert any(note.startswith("also operator v2.6.4") for note in installation.notes)
+    # What brings the new Flux does not install the old one, and does not leave with it.
+    assert installation.files == ("sites/north/engine-room.yaml",)
 
 
 def test_the_operator_without_an_instance_is_told_apart(builder: Builder) -> None:

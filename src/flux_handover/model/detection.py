@@ -34,6 +34,8 @@ _OUTSIDE: tuple[Detector, ...] = (
     hand_signs,
 )
 
+_INSTALLING = frozenset({Method.BOOTSTRAP, Method.REMOTE_BASE, Method.HELM_CHART, Method.TERRAFORM})
+
 
 def detect(cluster: Cluster, tree: Tree, builder: Builder) -> Installation:
     """The installation of one cluster; where several ways are seen, the one that decides what runs."""
@@ -78,9 +80,10 @@ def _by_terraform(main: Sign, others: Iterable[Sign]) -> Sign:
 
 
 def _with_others(main: Sign, others: Iterable[Sign]) -> Sign:
-    """The main sign, with the files and a note of each further one."""
+    """The main sign, with the files of those that install the same Flux, and a note of each."""
     seen = tuple(others)
-    files = {*main.files, *(file for sign in seen for file in sign.files)}
+    installing = [sign for sign in seen if sign.method in _INSTALLING]
+    files = {*main.files, *(file for sign in installing for file in sign.files)}
     notes = (*main.notes, *(note for sign in seen for note in _mentioned(sign)))
     return replace(main, files=tuple(sorted(files)), notes=tuple(dict.fromkeys(notes)))
 
