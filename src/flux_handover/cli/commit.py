@@ -62,7 +62,7 @@ def commit(
         refused = [(proved, phase) for proved in plans for phase in blocked(proved, reach)]
         commits = () if refused else write_commits(drafts(plans, snapshot.tree, reach, branch), tools.repository)
     write(_page(commits, refused, output))
-    return status_of(plans) if refused else 0
+    return status_of(proved.proof(phase).verdict for proved, phase in refused)
 
 
 def _page(commits: Sequence[Committed], refused: Sequence[tuple[ProvedPlan, Phase]], output: str) -> str:

@@ -47,7 +47,7 @@ def plan(
         snapshot = snapshot_of(tools, wanted)
         plans = planned(tools, snapshot, wanted, options)
     write(_page(snapshot.revision, plans, output, verbose))
-    return status_of(plans)
+    return status_of(proved.verdict for proved in plans)
 
 
 def _page(revision: str, plans: tuple[ProvedPlan, ...], output: str, verbose: bool) -> str:

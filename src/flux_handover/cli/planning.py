@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from flux_handover.act.proved import ProvedPlan, worst
 from flux_handover.cli.reading import Opened, Wanted, tree_reader
@@ -33,9 +33,9 @@ def needing(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(name for name in names if found[name].method is not Method.OPERATOR) or names
 
 
-def status_of(plans: Sequence[ProvedPlan]) -> int:
-    """The exit status of a set of plans (contract K4)."""
-    match worst(proved.verdict for proved in plans):
+def status_of(verdicts: Iterable[Verdict]) -> int:
+    """The exit status of a set of verdicts (contract K4)."""
+    match worst(verdicts):
         case Verdict.HOLDS:
             return 0
         case Verdict.REFUTED:
