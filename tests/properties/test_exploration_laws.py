@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proof.random_worlds import OBJECTS, Case, random_case
-from proof.worlds import Paths, namespace
+from proof.worlds import Paths
 
 from flux_handover.objects import ObjectId
+from flux_handover.proof.reconcile import How
 from flux_handover.proof.reconcile_cluster import Push
 from flux_handover.proof.series import outcome_of
 from flux_handover.proof.settle import settled
@@ -28,7 +29,7 @@ def agrees(seed: int) -> bool:
 
 
 def test_the_reduced_search_agrees_with_brute_force_on_some_seeded_worlds() -> None:
-    assert [seed for seed in range(15) if not agrees(seed)] == []
+    assert [seed for seed in range(10) if not agrees(seed)] == []
 
 
 @pytest.mark.slow
@@ -37,9 +38,9 @@ def test_the_reduced_search_agrees_with_brute_force_on_500_seeded_worlds() -> No
 
 
 def test_few_seeded_worlds_are_too_large_for_brute_force() -> None:
-    decided = [random_case(Random(seed)).brute_force(ENOUGH) is not None for seed in range(15)]
+    decided = [random_case(Random(seed)).brute_force(ENOUGH) is not None for seed in range(10)]
 
-    assert sum(decided) > 12
+    assert sum(decided) > 7
 
 
 @settings(max_examples=10, deadline=None)
@@ -48,17 +49,17 @@ def test_the_reduced_search_agrees_with_brute_force(seed: int) -> None:
     assert agrees(seed)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS, st.sampled_from(OBJECTS))
 def test_protecting_an_object_everywhere_never_adds_a_deletion(seed: int, id: ObjectId) -> None:
     case = random_case(Random(seed))
     shielded = _protected(case, id)
 
-    before = outcome_of(case.world, case.program, case.environment).deleted
-    after = outcome_of(shielded.world, shielded.program, shielded.environment).deleted
+    before = outcome_of(case.world, case.program, case.environment)
+    after = outcome_of(shielded.world, shielded.program, shielded.environment)
 
-    assert after <= before
-    assert id not in after or namespace(id.namespace) in after
+    assert after.deleted <= before.deleted
+    assert not any(loss.id == id and loss.deletion.how in (How.PRUNE, How.FINALIZER) for loss in after.losses)
 
 
 def _protected(case: Case, id: ObjectId) -> Case:
@@ -81,7 +82,7 @@ def _marked(build: Build, id: ObjectId) -> Build:
     return replace(build, objects=objects)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS)
 def test_what_the_plain_order_deletes_is_among_what_any_order_deletes(seed: int) -> None:
     case = random_case(Random(seed))
@@ -94,7 +95,7 @@ def test_what_the_plain_order_deletes_is_among_what_any_order_deletes(seed: int)
     assert {one.id for one in rest.deletions} <= outcome_of(case.world, case.program, case.environment).deleted
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS)
 def test_settling_twice_is_settling_once(seed: int) -> None:
     case = random_case(Random(seed))
