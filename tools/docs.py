@@ -1,4 +1,4 @@
-"""Writes the generated pages: the reference of the command line, codes, and JSON schemas.
+"""Writes the generated pages: the reference of the command line, codes, JSON schemas, and the runs in README.
 
 `make docs` writes them; tests/test_docs.py fails where one is stale.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from flux_handover.adapters.bundled import prepared
 from flux_handover.cli.main import run
 from flux_handover.cli.verbs import VERBS
 from flux_handover.report.codes import explanations
@@ -32,6 +35,7 @@ REPORTS: Mapping[str, type[msgspec.Struct]] = {
     "explain": ExplainReport,
     "doctor": DoctorReport,
 }
+RUN = re.compile(r"(<!-- run: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 GENERATED = "<!-- made by tools/docs.py; change the code, then run `make docs` -->\n\n"
 
 
@@ -43,6 +47,7 @@ def pages() -> dict[str, str]:
         "docs/reference/json.md": "".join(json_page()),
         **{f"docs/reference/schemas/{verb}.json": schema_of(verb, report) for verb, report in REPORTS.items()},
         **{f"docs/reference/{plural(kind)}.md": "".join(codes_page(kind)) for kind in kinds},
+        "README.md": readme(),
     }
 
 
@@ -97,6 +102,14 @@ def code_section(one: Explanation) -> Iterator[str]:
 def block(text: str) -> str:
     """A block of preformatted text."""
     return f"```text\n{text.strip()}\n```\n\n"
+
+
+def readme() -> str:
+    """README.md with real runs on the bundled repository in it."""
+    text = (ROOT / "README.md").read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        demo = prepared(Path(folder) / "demo")
+        return RUN.sub(lambda match: f"{match[1]}\n{block(said(match[2], str(demo)))}{match[3]}", text)
 
 
 def main() -> None:
