@@ -6,11 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
+
+from builders import yaml_text
 
 from flux_handover.adapters.engine import Engine
+from flux_handover.catalogue.distributions import components
+from flux_handover.catalogue.manifests import artifact_manifests
+from flux_handover.findings import Location
 from flux_handover.model.detection import detect
+from flux_handover.model.flux import kustomization_of
+from flux_handover.model.installation import FluxPatch, Installation, Method
 from flux_handover.model.reading import Reading, take_snapshot
+from flux_handover.model.rendering import Build, BuildStatus, Cluster
 from flux_handover.model.snapshot import Snapshot
+from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, Object, ObjectId, object_of
 from flux_handover.plan.edits import operation_path
 from flux_handover.plan.operations import Operation
 from flux_handover.plan.phases import Plan
@@ -19,6 +29,8 @@ from flux_handover.plan.target import Options
 from flux_handover.tree import File, Tree, blob_digest
 
 CASES = Path(__file__).parent / "cases"
+OWNER = ObjectId(KUSTOMIZE_GROUP, "Kustomization", "flux-system", "flux")
+SOURCE = ObjectId(SOURCE_GROUP, "OCIRepository", "flux-system", "flux-manifests")
 DEMO = Path(__file__).parents[1] / "src" / "flux_handover" / "demo" / "repository"
 
 
@@ -73,3 +85,65 @@ def shown(plan: Plan) -> str:
 
 def _operation(operation: Operation) -> str:
     return f"{type(operation).__name__} {operation_path(operation)}"
+
+
+def installation(*patches: FluxPatch, version: str = "v2.6.4", **fields: Any) -> Installation:
+    """An installation from the OCI artifact, with the distribution's objects as they are."""
+    plain = tuple(object_of(manifest) for manifest in artifact_manifests(version))
+    known: dict[str, Any] = {
+        "cluster": "clusters/quay",
+        "method": Method.OCI_KUSTOMIZATION,
+        "version": version,
+        "namespace": "flux-system",
+        "components": components(version)[:4],
+        "owner": OWNER,
+        "source": SOURCE,
+        "files": ("clusters/quay/flux.yaml",),
+        "settings": (),
+        "patches": patches,
+        "plain": plain,
+        "live": plain,
+    }
+    return Installation(**{**known, **fields})
+
+
+def patch(text: str, **target: str) -> FluxPatch:
+    """A patch of Flux; the text is dedented."""
+    return FluxPatch(yaml_text(text), tuple(target.items()), Location("clusters/quay/flux.yaml", 12))
+
+
+def cluster_of(*builds: Build) -> Cluster:
+    """A cluster whose root is the first build."""
+    by_id = {build.id: build for build in builds}
+    return Cluster("clusters/quay", builds[0].id, "self", by_id, {})
+
+
+def build_of(ks: dict[str, Any], *objects: Object, parent: ObjectId | None = None) -> Build:
+    """A Kustomization that builds to these objects; `ks` is its spec with `name`."""
+    spec = {key: value for key, value in ks.items() if key != "name"}
+    metadata = {"name": ks["name"], "namespace": "flux-system"}
+    manifest = {"apiVersion": f"{KUSTOMIZE_GROUP}/v1", "kind": "Kustomization", "metadata": metadata, "spec": spec}
+    where = Location(f"clusters/quay/{ks['name']}.yaml", 1)
+    return Build(
+        ks=kustomization_of(object_of(manifest)),
+        parent=parent,
+        where=where,
+        status=BuildStatus.OK,
+        raw=objects,
+        objects=objects,
+        reads=frozenset(),
+        inputs="",
+    )
+
+
+def with_argument(objects: tuple[Object, ...], argument: str) -> tuple[Object, ...]:
+    """The objects, each controller with one more argument."""
+    return tuple(_with_argument(object, argument) if object.id.kind == "Deployment" else object for object in objects)
+
+
+def _with_argument(object: Object, argument: str) -> Object:
+    template = object.spec["template"]
+    container = template["spec"]["containers"][0]
+    changed = {**container, "args": [*container["args"], argument]}
+    pod = {**template["spec"], "containers": [changed]}
+    return object_of({**object.data, "spec": {**object.spec, "template": {**template, "spec": pod}}})

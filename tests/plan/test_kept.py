@@ -3,7 +3,7 @@
 from typing import Any
 
 import yaml
-from planning import build_of, cluster_of, installation
+from planning import build_of, cluster_of, installation, with_argument
 
 from flux_handover.objects import Object, object_of
 from flux_handover.plan.kept import cluster_fields, identity_is_on, kept_patches, registry
@@ -11,18 +11,6 @@ from flux_handover.plan.kept import cluster_fields, identity_is_on, kept_patches
 ROOT = {"name": "quay", "path": "clusters/quay", "prune": True, "sourceRef": {"kind": "GitRepository", "name": "g"}}
 EMPTY = cluster_of(build_of(ROOT))
 GATE = "--feature-gates=ObjectLevelWorkloadIdentity=true"
-
-
-def with_argument(objects: tuple[Object, ...], argument: str) -> tuple[Object, ...]:
-    return tuple(_with_argument(object, argument) if object.id.kind == "Deployment" else object for object in objects)
-
-
-def _with_argument(object: Object, argument: str) -> Object:
-    template = object.spec["template"]
-    container = template["spec"]["containers"][0]
-    changed = {**container, "args": [*container["args"], argument]}
-    pod = {**template["spec"], "containers": [changed]}
-    return object_of({**object.data, "spec": {**object.spec, "template": {**template, "spec": pod}}})
 
 
 def replaced(old: str, new: str) -> tuple[Object, ...]:

@@ -30,6 +30,7 @@ from flux_handover.plan.kept import cluster_fields, kept_patches, registry
 from flux_handover.plan.listings import document_of
 from flux_handover.plan.placement import INSTANCE, OPERATOR, layout_for
 from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, entry_of
+from flux_handover.plan.tenancy import tenancy_of
 from flux_handover.tree import Tree
 
 CHARTS = "oci://ghcr.io/controlplaneio-fluxcd/charts"
@@ -63,6 +64,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
         patches=patches,
         operator=_release(OPERATOR, installation.namespace, version, _operator_values(facts)),
         instance=_release(INSTANCE, installation.namespace, version, values),
+        tenancy=tenancy_of(installation),
         layout=layout_for(installation, cluster, tree, options.place_under),
         common_metadata=metadata,
         notes=(*carry.notes, *_chart_note(facts)),
@@ -85,6 +87,10 @@ def running_components(installation: Installation) -> tuple[str, ...]:
 def _check(installation: Installation, options: Options, where: str) -> None:
     if options.sync is not SyncStrategy.KEEP:
         raise UsageError(f"the sync strategy {options.sync.value} is not built yet", hint="use keep")
+    if installation.method is Method.OPERATOR:
+        raise UnsupportedInstallation(
+            "a FluxInstance manages Flux already", where=where, hint="`flux-handover guard` judges changes of it"
+        )
     if installation.method is Method.UNKNOWN:
         raise UnsupportedInstallation(
             "no Flux was found that could be handed over",
@@ -97,10 +103,14 @@ def _check(installation: Installation, options: Options, where: str) -> None:
             where=where,
             hint=f"methods that can be planned: {', '.join(method.value for method in SUPPORTED)}",
         )
+    if not installation.version:
+        raise UnsupportedInstallation(
+            "the version of Flux that runs cannot be read", where=where, hint="; ".join(installation.notes)
+        )
     if not distributions.has(installation.version):
         known = distributions.versions()
         raise UnsupportedInstallation(
-            f"nothing is known about Flux {installation.version or 'of this version'}",
+            f"nothing is known about Flux {installation.version}",
             where=where,
             hint=f"known are {known[0]} to {known[-1]}; move to the nearest with the old installer first",
         )

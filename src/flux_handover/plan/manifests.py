@@ -119,9 +119,11 @@ def _ks(app: AppFiles, target: Target, layout: Layout, fields: Mapping[str, Any]
     metadata: dict[str, Any] = {"name": app.ks.name}
     if manners.writes_namespace:
         metadata["namespace"] = app.ks.namespace
-    if layout.opt_outs:
-        metadata["labels"] = dict(layout.opt_outs)
-    spec: dict[str, Any] = {**manners.spec, **fields, "path": manners.root + app.directory, "prune": False}
+    labels = {**layout.opt_outs, **target.tenancy.labels}
+    if labels:
+        metadata["labels"] = labels
+    account = target.tenancy.account("kustomize-controller")
+    spec: dict[str, Any] = {**account, **manners.spec, **fields, "path": manners.root + app.directory, "prune": False}
     if manners.targets_namespace:
         spec["targetNamespace"] = target.namespace
     if manners.labelled:
@@ -143,11 +145,12 @@ def _release(release: Release, target: Target, layout: Layout, actions: Mapping[
     spec = {
         "interval": layout.release_interval,
         "chartRef": {"kind": "OCIRepository", "name": release.name},
+        **target.tenancy.account("helm-controller"),
         **actions,
         "values": dict(release.values),
     }
     api = _api_version(target, HELM_GROUP, "HelmRelease")
-    return {"apiVersion": api, "kind": "HelmRelease", "metadata": _metadata(release, layout), "spec": spec}
+    return {"apiVersion": api, "kind": "HelmRelease", "metadata": _metadata(release, target, layout), "spec": spec}
 
 
 def _source(release: Release, target: Target, layout: Layout) -> dict[str, Any]:
@@ -158,13 +161,16 @@ def _source(release: Release, target: Target, layout: Layout) -> dict[str, Any]:
         "url": release.chart,
     }
     api = _api_version(target, SOURCE_GROUP, "OCIRepository")
-    return {"apiVersion": api, "kind": "OCIRepository", "metadata": _metadata(release, layout), "spec": spec}
+    return {"apiVersion": api, "kind": "OCIRepository", "metadata": _metadata(release, target, layout), "spec": spec}
 
 
-def _metadata(release: Release, layout: Layout) -> dict[str, Any]:
-    if layout.manners.targets_namespace:
-        return {"name": release.name}
-    return {"name": release.name, "namespace": release.namespace}
+def _metadata(release: Release, target: Target, layout: Layout) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": release.name}
+    if not layout.manners.targets_namespace:
+        metadata["namespace"] = release.namespace
+    if target.tenancy.labels:
+        metadata["labels"] = dict(target.tenancy.labels)
+    return metadata
 
 
 def _list(app: AppFiles, files: tuple[str, ...], style: Style) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from flux_handover.findings import Location
 from flux_handover.objects import HELM_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId
 from flux_handover.plan.layout import Layout
+from flux_handover.plan.tenancy import Tenancy
 
 INSTANCE_NAME = "flux"
 """The only name that the operator accepts since 0.21."""
@@ -102,6 +103,7 @@ class Target:
     operator: Release
     instance: Release
     layout: Layout
+    tenancy: Tenancy = field(default_factory=Tenancy)
     common_metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
 

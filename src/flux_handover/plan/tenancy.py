@@ -1,0 +1,62 @@
+"""What a locked down Flux asks of every object that it is to work on (rules.md R32)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from flux_handover.errors import UnsupportedInstallation
+from flux_handover.model.installation import Installation
+from flux_handover.objects import Object, mapping
+from flux_handover.plan.selectors import Requirement, requirements
+
+DEFAULT_ACCOUNT = "--default-service-account"
+WATCHED = "--watch-label-selector"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """Labels that the controllers watch for, and whether objects must name an account that may do their work."""
+
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    names_accounts: bool = False
+
+    def account(self, controller: str) -> dict[str, str]:
+        """The field for an object of a controller: its own account, which may do anything; empty where not asked."""
+        return {"serviceAccountName": controller} if self.names_accounts else {}
+
+
+def tenancy_of(installation: Installation) -> Tenancy:
+    """What the arguments of the running controllers ask for."""
+    arguments = [argument for object in installation.live for argument in _arguments(object)]
+    accounts = any(argument.startswith(f"{DEFAULT_ACCOUNT}=") for argument in arguments)
+    labels: dict[str, str] = {}
+    for argument in arguments:
+        if argument.startswith(f"{WATCHED}="):
+            labels.update(_satisfying(argument.partition("=")[2]))
+    return Tenancy(MappingProxyType(labels), accounts)
+
+
+def _satisfying(selector: str) -> Iterator[tuple[str, str]]:
+    for term in requirements(selector):
+        if not term.negated:
+            yield term.key, _value(term)
+
+
+def _value(term: Requirement) -> str:
+    if not term.values:
+        return "true"
+    if term.values[0]:
+        return term.values[0]
+    raise UnsupportedInstallation(
+        f"the controllers watch only objects whose label {term.key} is empty",
+        hint="watch for a label with a value",
+    )
+
+
+def _arguments(object: Object) -> Iterator[str]:
+    pod: Mapping[str, Any] = mapping(mapping(object.spec.get("template")).get("spec"))
+    for container in pod.get("containers") or () if object.id.kind == "Deployment" else ():
+        yield from (str(argument) for argument in mapping(container).get("args") or ())
