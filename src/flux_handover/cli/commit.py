@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from flux_handover.act.commit import Committed, Reach, blocked, drafts
-from flux_handover.act.commit import write as write_commits
-from flux_handover.act.proved import ProvedPlan
 from flux_handover.cli.options import (
     AllowNetwork,
     Cluster,
@@ -22,11 +19,11 @@ from flux_handover.cli.options import (
     TextOrJson,
     Where,
 )
-from flux_handover.cli.planning import planned, status_of
-from flux_handover.cli.reading import Wanted, opened, snapshot_of
-from flux_handover.cli.showing import screen, write
-from flux_handover.plan.phases import Phase
-from flux_handover.plan.target import InstanceForm, Options
+
+if TYPE_CHECKING:
+    from flux_handover.act.commit import Committed
+    from flux_handover.act.proved import ProvedPlan
+    from flux_handover.plan.phases import Phase
 
 REMOTE = "origin"
 
@@ -53,6 +50,13 @@ def commit(
     The work tree and the index stay as they are. A phase whose proof does not hold is not written.
     Exit status: 0 written, or nothing was left to do; 1 refuted; 2 unknown, or it could not run.
     """
+    from flux_handover.act.commit import Reach, blocked, drafts
+    from flux_handover.act.commit import write as write_commits
+    from flux_handover.cli.planning import planned, status_of
+    from flux_handover.cli.reading import Wanted, opened, snapshot_of
+    from flux_handover.cli.showing import write
+    from flux_handover.plan.target import InstanceForm, Options
+
     options = Options(operator_version or None, InstanceForm(instance_as), place_under or None)
     reach = Reach.ALL if all_phases else Reach.NEXT
     with opened(path) as tools:
@@ -71,6 +75,7 @@ def _page(commits: Sequence[Committed], refused: Sequence[tuple[ProvedPlan, Phas
         from flux_handover.report.shapes.common import encoded
 
         return encoded(commit_report(commits, refused, REMOTE))
+    from flux_handover.cli.showing import screen
     from flux_handover.report.commit_text import commit_text, refusal_text
 
     return refusal_text(refused, screen(False)) if refused else commit_text(commits, REMOTE, screen(False))

@@ -9,12 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flux_handover.adapters.bundled import prepared
-from flux_handover.cli.commit import commit
-from flux_handover.cli.inspect import inspect
 from flux_handover.cli.options import Verbose
-from flux_handover.cli.plan import plan
-from flux_handover.cli.showing import write
 
 Into = Annotated[
     Path | None,
@@ -24,6 +19,12 @@ Into = Annotated[
 
 def demo(*, into: Into = None, verbose: Verbose = False) -> int:
     """Run inspect, plan and commit on a bundled repository, in a folder of its own; use no network."""
+    from flux_handover.adapters.bundled import prepared
+    from flux_handover.cli.commit import commit
+    from flux_handover.cli.inspect import inspect
+    from flux_handover.cli.plan import plan
+    from flux_handover.cli.showing import write
+
     folder = prepared(into or Path(tempfile.mkdtemp(prefix="flux-handover-demo-")))
     verbs: tuple[tuple[str, Callable[[], int]], ...] = (
         ("inspect", lambda: inspect(folder, verbose=verbose)),

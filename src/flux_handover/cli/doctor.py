@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flux_handover.adapters.machine import examined
 from flux_handover.cli.options import TextOrJson, Where
-from flux_handover.cli.showing import screen, write
 
 
 def doctor(path: Where = Path(), /, *, output: TextOrJson = "text") -> int:
@@ -14,6 +12,9 @@ def doctor(path: Where = Path(), /, *, output: TextOrJson = "text") -> int:
 
     Exit status: 0 everything that is needed is there; 2 something is missing.
     """
+    from flux_handover.adapters.machine import examined
+    from flux_handover.cli.showing import screen, write
+
     checks = examined(path)
     if output == "json":
         from flux_handover.report.shapes.common import encoded

@@ -7,8 +7,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flux_handover.cli.options import TextOrJson
-from flux_handover.cli.showing import screen, write
-from flux_handover.report.codes import explained, explanations
 
 
 def explain(
@@ -20,6 +18,9 @@ def explain(
     output: TextOrJson = "text",
 ) -> int:
     """Describe a hazard, an obligation or a phase: what it says, why it matters, what to do."""
+    from flux_handover.cli.showing import screen, write
+    from flux_handover.report.codes import explained, explanations
+
     if output == "json":
         from flux_handover.report.shapes.common import encoded
         from flux_handover.report.shapes.explain import explain_report

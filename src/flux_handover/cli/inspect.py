@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from flux_handover.cli.options import AllowNetwork, Cluster, Revision, Root, TextOrJson, Verbose, Where
-from flux_handover.cli.reading import Wanted, opened, snapshot_of
-from flux_handover.cli.showing import screen, write
 
 
 def inspect(
@@ -24,6 +22,9 @@ def inspect(
 
     Reads the committed files of one revision; writes nothing and asks no cluster.
     """
+    from flux_handover.cli.reading import Wanted, opened, snapshot_of
+    from flux_handover.cli.showing import screen, write
+
     with opened(path) as tools:
         snapshot = snapshot_of(tools, Wanted(path, revision, cluster, root, allow_network))
     if output == "json":

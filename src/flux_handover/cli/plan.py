@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flux_handover.act.proved import ProvedPlan
 from flux_handover.cli.options import (
     AllowNetwork,
     Cluster,
@@ -17,10 +17,9 @@ from flux_handover.cli.options import (
     Verbose,
     Where,
 )
-from flux_handover.cli.planning import planned, status_of
-from flux_handover.cli.reading import Wanted, opened, snapshot_of
-from flux_handover.cli.showing import screen, write
-from flux_handover.plan.target import InstanceForm, Options
+
+if TYPE_CHECKING:
+    from flux_handover.act.proved import ProvedPlan
 
 
 def plan(
@@ -41,6 +40,11 @@ def plan(
 
     Exit status: 0 every phase is proved; 1 one is refuted; 2 one is unknown, or it could not run.
     """
+    from flux_handover.cli.planning import planned, status_of
+    from flux_handover.cli.reading import Wanted, opened, snapshot_of
+    from flux_handover.cli.showing import write
+    from flux_handover.plan.target import InstanceForm, Options
+
     options = Options(operator_version or None, InstanceForm(instance_as), place_under or None)
     with opened(path) as tools:
         wanted = Wanted(path, revision, cluster, root, allow_network)
@@ -60,6 +64,7 @@ def _page(revision: str, plans: tuple[ProvedPlan, ...], output: str, verbose: bo
         from flux_handover.report.plan_markdown import plan_markdown
 
         return plan_markdown(plans)
+    from flux_handover.cli.showing import screen
     from flux_handover.report.plan_text import plan_text
 
     return plan_text(plans, screen(verbose))
