@@ -56,17 +56,18 @@ def _installation(installation: Installation, cluster: Cluster, screen: Screen) 
 
 
 def _facts(installation: Installation, cluster: Cluster) -> Iterator[tuple[Text, Text]]:
-    owner = str(installation.owner) if installation.owner else "a person or a script, not by Flux"
-    root = cluster.builds.get(cluster.root)
+    owner = str(installation.owner or "a person or a script, not by Flux")
     yield quiet("installed by"), text(f"{owner} ({installation.method.value})")
     yield quiet("components"), text(", ".join(installation.components) or "unknown")
-    yield (
-        quiet("root"),
-        text(f"{cluster.root}, path {root.ks.path or '.'}, from {root.ks.source}" if root else cluster.origin),
-    )
+    yield quiet("root"), text(_root(cluster))
     yield quiet("files"), text("\n".join(installation.files) or "none")
     for note in installation.notes:
         yield quiet("note"), text(note)
+
+
+def _root(cluster: Cluster) -> str:
+    root = cluster.builds.get(cluster.root)
+    return f"{cluster.root}, path {root.ks.path or '.'}, from {root.ks.source}" if root else cluster.origin
 
 
 def _settings(settings: Iterable[Setting], screen: Screen) -> Iterator[RenderableType]:
@@ -127,12 +128,7 @@ def _children(cluster: Cluster, parent: ObjectId) -> list[Build]:
 def _label(build: Build, screen: Screen) -> Text:
     label = text(build.id.name, "bold")
     label.append_text(quiet(f"  {build.ks.path or '.'}  "))
-    match build.status:
-        case BuildStatus.OK:
-            label.append_text(text(counted(len(build.objects), "object")))
-        case BuildStatus.FAILED | BuildStatus.UNKNOWN:
-            label.append_text(state(build.status.value))
-            label.append_text(text(f": {build.failure.message}" if build.failure else ""))
+    label.append_text(_result(build))
     if not build.ks.prune:
         label.append_text(text("  does not prune"))
     if build.ks.suspend:
@@ -140,6 +136,12 @@ def _label(build: Build, screen: Screen) -> Text:
     if screen.is_full:
         label.append_text(quiet(f"  {build.where or ''}  {build.ks.source}"))
     return label
+
+
+def _result(build: Build) -> Text:
+    if build.status is BuildStatus.OK:
+        return text(counted(len(build.objects), "object"))
+    return state(build.status.value).append_text(text(f": {build.failure.message}" if build.failure else ""))
 
 
 def _candidates(snapshot: Snapshot) -> Iterator[RenderableType]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TypeVar
 
 from flux_handover.act.commit import deletions, number_of
 from flux_handover.act.describing import describe
 from flux_handover.act.proved import ProvedPlan, worst
-from flux_handover.plan.phases import Gate, Phase
+from flux_handover.plan.phases import Gate, LiveStep, Phase
 from flux_handover.proof.obligations import Judgement, Proof, Verdict
 from flux_handover.report.escaping import code, code_block, markdown
 from flux_handover.report.plan_text import installed, reached
 
+One = TypeVar("One")
 _WORDS = {Verdict.HOLDS: "proved", Verdict.REFUTED: "refuted", Verdict.UNKNOWN: "unknown"}
 
 
@@ -44,15 +47,28 @@ def _row(phase: Phase, proof: Proof) -> str:
 def _phase(phase: Phase, proof: Proof) -> Iterator[str]:
     summary = f"{number_of(phase.name)} {phase.name.value}: {_WORDS[proof.verdict]}"
     yield from ("<details>", f"<summary>{summary}</summary>", "")
-    words = [describe(operation) for operation in phase.operations]
-    yield from (f"- `{one.sign}` {code(one.subject)}: {markdown(one.effect)}" for one in words)
+    yield from _operations(phase)
     yield from ("", markdown(deletions(phase.removes)), "")
-    yield from (line for gate in phase.gates for line in _gate(gate))
-    yield from (line for judgement in proof.judgements for line in _judgement(judgement))
-    if phase.way_back:
-        yield from ("", "The way back:", "")
-    yield from (line for n, step in enumerate(phase.way_back, 1) for line in _step(n, step.text, step.command))
+    yield from _each(_gate, phase.gates)
+    yield from _each(_judgement, proof.judgements)
+    yield from _way_back(phase.way_back)
     yield from ("", "</details>", "")
+
+
+def _each(lines: Callable[[One], Iterator[str]], ones: Iterable[One]) -> Iterator[str]:
+    return chain.from_iterable(map(lines, ones))
+
+
+def _operations(phase: Phase) -> Iterator[str]:
+    for words in map(describe, phase.operations):
+        yield f"- `{words.sign}` {code(words.subject)}: {markdown(words.effect)}"
+
+
+def _way_back(steps: Sequence[LiveStep]) -> Iterator[str]:
+    if steps:
+        yield from ("", "The way back:", "")
+    for number, step in enumerate(steps, 1):
+        yield from _step(number, step.text, step.command)
 
 
 def _gate(gate: Gate) -> Iterator[str]:

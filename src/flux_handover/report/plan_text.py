@@ -94,18 +94,25 @@ def _operations(phase: Phase, screen: Screen) -> Iterator[tuple[Text, Text]]:
             yield text(""), quiet(words.why)
 
 
+_WORDS = {Verdict.HOLDS: "proved", Verdict.UNKNOWN: "unknown", Verdict.REFUTED: "refuted"}
+
+
 def _proved(proof: Proof, screen: Screen) -> Iterator[RenderableType]:
-    for verdict, word in ((Verdict.HOLDS, "proved"), (Verdict.UNKNOWN, "unknown"), (Verdict.REFUTED, "refuted")):
+    """The obligations by verdict, the worst last, so that its reasons stand at the end."""
+    for verdict, word in _WORDS.items():
         found = [judgement for judgement in proof.judgements if judgement.verdict is verdict]
         if found:
             obligations = ", ".join(judgement.obligation.value for judgement in found)
             yield text(word, COLOURS[verdict.value]).append_text(text(f": {obligations}", ""))
-        if screen.is_full:
-            yield from (indented(text(f"{one.obligation.value}: {line}")) for one in found for line in _evidence(one))
-        elif verdict is not Verdict.HOLDS:
-            yield from (
-                indented(text(line)) for line in dict.fromkeys(line for one in found for line in _evidence(one))
-            )
+            yield from (indented(text(line)) for line in _reasons(found, screen))
+
+
+def _reasons(same: Sequence[Judgement], screen: Screen) -> Iterator[str]:
+    """In full, the evidence of each; in brief, each reason once, and none for what holds."""
+    if screen.is_full:
+        yield from (f"{one.obligation.value}: {line}" for one in same for line in _evidence(one))
+    elif same[0].verdict is not Verdict.HOLDS:
+        yield from dict.fromkeys(line for one in same for line in _evidence(one))
 
 
 def _evidence(judgement: Judgement) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Literal
 
 import msgspec
@@ -147,17 +148,21 @@ def plan_report(revision: str, plans: Sequence[ProvedPlan]) -> PlanReport:
         "flux-handover/plan/v1",
         revision,
         _VERDICTS[worst(proved.verdict for proved in plans)],
-        targets[0] if targets else None,
+        next(iter(targets), None),
         targets,
-        tuple(_phase(proved, phase) for proved in plans for phase in proved.plan.phases),
-        _once(text for proved in plans for text in proved.plan.assumptions),
-        _once(text for proved in plans for text in proved.plan.decisions),
+        tuple(chain.from_iterable(map(_phases, plans))),
+        _once(proved.plan.assumptions for proved in plans),
+        _once(proved.plan.decisions for proved in plans),
         tuple(finding_shape(finding) for proved in plans for finding in proved.plan.findings),
     )
 
 
-def _once(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
+def _phases(proved: ProvedPlan) -> Iterator[PhaseShape]:
+    return (_phase(proved, phase) for phase in proved.plan.phases)
+
+
+def _once(texts: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(texts)))
 
 
 def _target(plan: Plan) -> TargetShape:
