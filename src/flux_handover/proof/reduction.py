@@ -20,13 +20,14 @@ from flux_handover.proof.scope import (
     Scope,
     changing,
     concerned,
-    goes,
+    decides,
     named_by,
     needed,
     objects_of,
     readers,
     scope_of,
 )
+from flux_handover.proof.vanishing import vanishing
 from flux_handover.proof.world import (
     Actor,
     ApplyFailed,
@@ -42,6 +43,7 @@ from flux_handover.proof.world import (
     RenderTable,
     World,
     is_definition,
+    is_hosted,
     is_namespace,
 )
 
@@ -61,14 +63,15 @@ def parts(world: World, environment: Environment, program: Program) -> tuple[Par
     """The independent pieces of a world that a program can change."""
     scope = scope_of(world, environment, program)
     named = named_by(program)
-    active, volatile = concerned(scope, named)
-    return tuple(_part(scope, group, program, volatile) for group in _closures(scope, active))
+    going = vanishing(scope, named)
+    active, _ = concerned(scope, named, going)
+    return tuple(_part(scope, group, program, going) for group in _closures(scope, active, going))
 
 
-def _closures(scope: Scope, active: set[ObjectId]) -> list[frozenset[ObjectId]]:
+def _closures(scope: Scope, active: set[ObjectId], going: frozenset[ObjectId]) -> list[frozenset[ObjectId]]:
     """For each active owner, itself and all that can influence it; those that others contain are left out."""
     doubtful = _doubtful(scope, active)
-    closures = {frozenset(_closure(scope, id, active, doubtful)) for id in active}
+    closures = {frozenset(_closure(scope, id, active, doubtful, going)) for id in active}
     largest = sorted(closures, key=lambda owners: (-len(owners), sorted(owners)))
     kept: list[frozenset[ObjectId]] = []
     for owners in largest:
@@ -77,18 +80,22 @@ def _closures(scope: Scope, active: set[ObjectId]) -> list[frozenset[ObjectId]]:
     return kept
 
 
-def _closure(scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set[ObjectId]) -> set[ObjectId]:
+def _closure(
+    scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set[ObjectId], going: frozenset[ObjectId]
+) -> set[ObjectId]:
     closure = {id}
     waiting = [id]
     while waiting:
-        for other in _influences(scope, waiting.pop(), active, doubtful):
+        for other in _influences(scope, waiting.pop(), active, doubtful, going):
             if other not in closure:
                 closure.add(other)
                 waiting.append(other)
     return closure
 
 
-def _influences(scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set[ObjectId]) -> Iterator[ObjectId]:
+def _influences(
+    scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set[ObjectId], going: frozenset[ObjectId]
+) -> Iterator[ObjectId]:
     """Who can change what an owner does: its active parents, who touches its objects too, who makes what it needs."""
     yield from (owner for owner in scope.touching.get(id, ()) if owner in active)
     for other in scope.touched[id]:
@@ -96,7 +103,8 @@ def _influences(scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set
     needs = _needs(scope, id)
     yield from needs & doubtful
     for other in needs | scope.definitions[id]:
-        yield from (owner for owner in scope.touching.get(other, ()) if other in changing(scope, owner))
+        if decides(scope, other, going):
+            yield from (owner for owner in scope.touching.get(other, ()) if other in changing(scope, owner))
 
 
 def _doubtful(scope: Scope, active: set[ObjectId]) -> set[ObjectId]:
@@ -119,35 +127,40 @@ def _succeeds(build: Build) -> bool:
     return isinstance(build, Built) and not build.unhealthy
 
 
-def _part(scope: Scope, owners: frozenset[ObjectId], program: Program, volatile: set[ObjectId]) -> Part:
+def _part(scope: Scope, owners: frozenset[ObjectId], program: Program, going: frozenset[ObjectId]) -> Part:
     world = scope.world
     named = {other for id in owners for spec in scope.specs[id] for other in needed(world, spec)} | owners
     touched = set().union(*(scope.touched[id] for id in owners))
-    alone = _alone(scope, owners, named, volatile, program)
-    kinds = {definition for id in owners for definition in scope.definitions[id] if definition in world.live}
-    alike = _classes(scope, owners, touched | named | kinds, alone)
+    kinds = {definition for id in owners for definition in scope.definitions[id] if definition in going}
+    alone = _alone(scope, named | (kinds & world.live.keys()), going, program)
+    alike = _classes(scope, owners, touched | named | (kinds & world.live.keys()), alone)
     keep = alike.keys()
+    certain = frozenset(id for id in world.live if is_definition(id)) - going
     environment = replace(
         scope.environment,
-        renders=_projected_renders(scope, owners, keep),
-        controllers=_projected_controllers(scope.environment, alike),
+        renders=_projected_renders(scope, owners, keep, certain),
+        controllers=_projected_controllers(scope, alike, going),
         atomic=_atomic(scope, owners, touched),
         met=frozenset(id for id in named if id in scope.specs and id not in owners),
     )
-    steps = tuple(_projected_step(step, owners, keep) for step in program)
+    steps = tuple(_projected_step(step, owners, keep, certain) for step in program)
     return Part(owners, _projected(world, owners, keep), environment, steps, alike)
 
 
-def _projected_renders(scope: Scope, owners: frozenset[ObjectId], keep: Collection[ObjectId]) -> RenderTable:
+def _projected_renders(
+    scope: Scope, owners: frozenset[ObjectId], keep: Collection[ObjectId], certain: frozenset[ObjectId]
+) -> RenderTable:
     builds: dict[Rendered, Build] = {}
     for id in owners:
         for (spec, revision), build in scope.builds[id].items():
-            builds[id, spec, revision] = _cut_build(build, owners, keep)
+            builds[id, spec, revision] = _cut_build(build, owners, keep, certain)
     return RenderTable(builds)
 
 
-def _cut_build(build: Build, owners: frozenset[ObjectId], keep: Collection[ObjectId]) -> Build:
-    kept = tuple(_cut_desired(o, owners) for o in objects_of(build) if o.id in keep)
+def _cut_build(
+    build: Build, owners: frozenset[ObjectId], keep: Collection[ObjectId], certain: frozenset[ObjectId]
+) -> Build:
+    kept = tuple(_cut_desired(o, owners, certain) for o in objects_of(build) if o.id in keep)
     match build:
         case Built(_, unhealthy):
             return Built(kept, unhealthy)
@@ -157,29 +170,37 @@ def _cut_build(build: Build, owners: frozenset[ObjectId], keep: Collection[Objec
             return build
 
 
-def _cut_desired(desired: Desired, owners: frozenset[ObjectId]) -> Desired:
-    """An owner outside the part is an object like any other."""
+def _cut_desired(desired: Desired, owners: frozenset[ObjectId], certain: frozenset[ObjectId]) -> Desired:
+    """An owner outside the part is an object like any other; a kind that cannot go is no question."""
     outside = isinstance(desired.spec, OWNERS) and desired.id not in owners
-    return replace(desired, digest="", spec=None if outside else desired.spec)
+    definition = None if desired.definition in certain else desired.definition
+    return replace(desired, digest="", spec=None if outside else desired.spec, definition=definition)
 
 
 def _projected_controllers(
-    environment: Environment, alike: Mapping[ObjectId, frozenset[ObjectId]]
+    scope: Scope, alike: Mapping[ObjectId, frozenset[ObjectId]], going: frozenset[ObjectId]
 ) -> Mapping[Actor, Controller]:
-    """Controllers need the objects that stand for what they need; what the part lacks is there."""
+    """Controllers need the objects that stand for what they need; one that cannot lose any always runs."""
     standing = {id: first for first, ids in alike.items() for id in ids}
     return {
         actor: Controller(standing[host.deployment], frozenset(standing[id] for id in host.needs if id in standing))
-        for actor, host in environment.controllers.items()
-        if host.deployment in standing
+        for actor, host in scope.environment.controllers.items()
+        if host.deployment in standing and _may_stop(scope, actor, host, going)
     }
 
 
-def _projected_step(step: UserStep, owners: frozenset[ObjectId], keep: Collection[ObjectId]) -> UserStep:
+def _may_stop(scope: Scope, actor: Actor, host: Controller, going: frozenset[ObjectId]) -> bool:
+    hosted = is_hosted(scope.world, scope.environment, actor)
+    return not hosted or actor in scope.world.stopped or not going.isdisjoint({host.deployment, *host.needs})
+
+
+def _projected_step(
+    step: UserStep, owners: frozenset[ObjectId], keep: Collection[ObjectId], certain: frozenset[ObjectId]
+) -> UserStep:
     action = step.action
     if isinstance(action, Install):
         # The digest stays: that a person writes what an owner applies is a change, even of a reduced object.
-        cut = (replace(_cut_desired(o, owners), digest=o.digest) for o in action.objects if o.id in keep)
+        cut = (replace(_cut_desired(o, owners, certain), digest=o.digest) for o in action.objects if o.id in keep)
         action = Install(tuple(cut))
     seen = step.seen if all(id in keep for id in step.about) else None
     return replace(step, action=action, seen=seen)
@@ -221,17 +242,12 @@ def _cut(record: Record, keep: Collection[ObjectId], is_owner_here: bool) -> Rec
     return replace(record, inventory=inventory, spec=record.spec if is_owner_here else None)
 
 
-def _alone(
-    scope: Scope, owners: frozenset[ObjectId], named: set[ObjectId], volatile: set[ObjectId], program: Program
-) -> set[ObjectId]:
+def _alone(scope: Scope, named: set[ObjectId], going: frozenset[ObjectId], program: Program) -> set[ObjectId]:
     """Objects that stand for nobody else: what the part's owners are, read, or live in, and what a person touches."""
     about = {id for step in program for id in step.about}
-    near = {ObjectId("", "Namespace", "", id.namespace) for id in named}
-    going = {other for id in owners if goes(scope, id) for other in scope.touched[id]}
-    large = {id for id in volatile | going if is_namespace(id) or is_definition(id)}
+    large = {id for id in going if is_namespace(id) or is_definition(id)}
     hosts = {host.deployment for host in scope.environment.controllers.values()}
-    kinds = {definition for id in owners for definition in scope.definitions[id]}
-    return named | about | near | large | hosts | kinds | named_by(program)
+    return named | about | large | hosts | named_by(program)
 
 
 def _classes(

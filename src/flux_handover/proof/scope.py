@@ -153,7 +153,9 @@ def named_by(program: Program) -> set[ObjectId]:
     return named
 
 
-def concerned(scope: Scope, named: set[ObjectId]) -> tuple[set[ObjectId], set[ObjectId]]:
+def concerned(
+    scope: Scope, named: set[ObjectId], vanishing: frozenset[ObjectId]
+) -> tuple[set[ObjectId], set[ObjectId]]:
     """Owners that may do something or that a change reaches, and the objects that may change."""
     active = {id for id in scope.specs if not _is_quiet(scope, id)}
     volatile = named.union(*(changing(scope, id) for id in active))
@@ -161,13 +163,19 @@ def concerned(scope: Scope, named: set[ObjectId]) -> tuple[set[ObjectId], set[Ob
     reading = readers(scope)
     while waiting:
         changed = waiting.pop()
-        for owner in (*scope.touching.get(changed, ()), *reading.get(changed, ())):
+        read_by = reading.get(changed, ()) if decides(scope, changed, vanishing) else ()
+        for owner in (*scope.touching.get(changed, ()), *read_by):
             if owner not in active:
                 active.add(owner)
                 fresh = changing(scope, owner) - volatile
                 volatile |= fresh
                 waiting.extend(fresh)
     return active, volatile
+
+
+def decides(scope: Scope, id: ObjectId, vanishing: frozenset[ObjectId]) -> bool:
+    """Whether a change of an object reaches those that read it: it may come or go, or is an owner or a source."""
+    return id in vanishing or id not in scope.world.live or scope.world.live[id].spec is not None
 
 
 def _is_quiet(scope: Scope, id: ObjectId) -> bool:
@@ -212,21 +220,6 @@ def changing(scope: Scope, id: ObjectId) -> frozenset[ObjectId]:
         inventory = scope.world.records.get(id, Record()).inventory
         scope.changes[id] = frozenset((every | inventory) - steady | (steady - inventory))
     return scope.changes[id]
-
-
-def goes(scope: Scope, id: ObjectId) -> bool:
-    """Whether an owner may be deleted: some build of an owner that renders it, or of one above, lacks it."""
-    seen = {id}
-    waiting = [id]
-    while waiting:
-        child = waiting.pop()
-        for owner in scope.touching.get(child, ()):
-            if any(child not in build.ids for build in scope.builds[owner].values() if isinstance(build, Built)):
-                return True
-            if owner not in seen:
-                seen.add(owner)
-                waiting.append(owner)
-    return False
 
 
 def readers(scope: Scope) -> Mapping[ObjectId, list[ObjectId]]:

@@ -1,0 +1,100 @@
+"""What some order may delete, taken too large rather than too small.
+
+A kind, a variable or a source decides what its readers do only where it may come or go; that its opt-outs
+change does not reach them. Opt-outs are not looked at here: they may change on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+from flux_handover.objects import ObjectId
+from flux_handover.proof.scope import Scope, objects_of
+from flux_handover.proof.world import (
+    Built,
+    DeletionPolicy,
+    FluxInstanceSpec,
+    HelmReleaseSpec,
+    KustomizationSpec,
+    Manifest,
+    Owner,
+    Record,
+    Remedy,
+    is_definition,
+    is_namespace,
+)
+
+
+def vanishing(scope: Scope, removed: set[ObjectId]) -> frozenset[ObjectId]:
+    """Every object that may be deleted; `removed` are those that a person's steps may delete."""
+    gone = set(removed)
+    for id in scope.specs:
+        gone |= set(_left(scope, id))
+        gone |= set(_uninstalled(scope, id))
+    waiting = list(gone)
+    while waiting:
+        for along in _along(scope, waiting.pop()):
+            if along not in gone:
+                gone.add(along)
+                waiting.append(along)
+    return frozenset(gone)
+
+
+def _left(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
+    """Objects that leave an owner: it has them, and some build that is not an earlier one lacks them."""
+    if not any(_prunes(spec) for spec in scope.specs[id]):
+        return
+    inventory = scope.world.records.get(id, Record()).inventory
+    built = [(at, build) for (_, at), build in scope.builds[id].items() if isinstance(build, Built)]
+    for _, build in built:
+        yield from inventory - build.ids
+    now = _revision(scope, id)
+    later = [build for at, build in built if at != now or not at]
+    for one, other in permutations(later, 2):
+        yield from one.ids - other.ids
+
+
+def _revision(scope: Scope, id: ObjectId) -> str:
+    """The revision that an owner sees now; what it renders of that one is not rendered again after a later one."""
+    sources = (spec.source for spec in scope.specs[id] if isinstance(spec, KustomizationSpec))
+    return next((scope.world.artifacts[source] for source in sources if source in scope.world.artifacts), "")
+
+
+def _prunes(spec: Owner) -> bool:
+    return not isinstance(spec, KustomizationSpec) or spec.prune
+
+
+def _uninstalled(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
+    """What a release loses when its target changes or its remedy uninstalls it."""
+    specs = [spec for spec in scope.specs[id] if isinstance(spec, HelmReleaseSpec)]
+    if len({spec.release for spec in specs}) > 1 or any(spec.remedy is Remedy.UNINSTALL for spec in specs):
+        yield from _content(scope, id)
+
+
+def _along(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
+    if is_namespace(id):
+        yield from (other for other in scope.world.live if other.namespace == id.name)
+        yield from (other for other in scope.touching if other.namespace == id.name)
+    elif is_definition(id):
+        yield from (other for other, live in scope.world.live.items() if live.definition == id)
+    elif any(_cascades(spec) for spec in scope.specs.get(id, ())):
+        yield from _content(scope, id)
+
+
+def _cascades(spec: Owner) -> bool:
+    match spec:
+        case KustomizationSpec(prune=prune, policy=policy):
+            mirrors = policy is DeletionPolicy.MIRROR and prune
+            return mirrors or policy in (DeletionPolicy.DELETE, DeletionPolicy.WAIT)
+        case HelmReleaseSpec() | FluxInstanceSpec():
+            return True
+
+
+def _content(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
+    yield from scope.world.records.get(id, Record()).inventory
+    for build in scope.builds[id].values():
+        yield from (desired.id for desired in objects_of(build))
+    for spec in scope.specs[id]:
+        if isinstance(spec, HelmReleaseSpec):
+            yield from scope.world.releases.get((spec.release.storage, spec.release.name), Manifest()).objects
