@@ -37,31 +37,33 @@ CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller")
 URL = "https://git.example.org/ada/home"
 CIPHER = "ENC[AES256_GCM,data:Zm9v,iv:YmFy,tag:YmF6,type:str]"
 
-ROOT = f"""
+ROOT = """
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
-metadata: {{name: apps, namespace: flux-system}}
+metadata: {name: apps, namespace: flux-system}
 spec:
   interval: 1h
   path: ./apps
   prune: true
   wait: true
   timeout: 2m
-  sourceRef: {{kind: GitRepository, name: home}}
-  decryption: {{provider: sops, secretRef: {{name: sops-age}}}}
-  postBuild: {{substituteFrom: [{{kind: Secret, name: settings}}]}}
+  sourceRef: {kind: GitRepository, name: home}
+  decryption: {provider: sops, secretRef: {name: sops-age}}
+  postBuild: {substituteFrom: [{kind: Secret, name: settings}]}
 ---
 apiVersion: v1
 kind: Secret
-metadata: {{name: settings, namespace: flux-system}}
-stringData: {{DOMAIN: home.example.org}}
+metadata: {name: settings, namespace: flux-system}
+stringData: {DOMAIN: home.example.org}
 """
 LOGIN = f"""
 apiVersion: v1
 kind: Secret
 metadata: {{name: login, namespace: default}}
 stringData: {{password: "{CIPHER}"}}
-sops: {{mac: x, encrypted_regex: ^stringData$}}
+sops:
+  mac: x
+  encrypted_regex: ^stringData$
 """
 WEB = """
 apiVersion: v1
@@ -209,9 +211,6 @@ def test_a_commit_prunes_exactly_what_left(home: Home) -> None:
 
 def test_changed_arguments_restart_a_controller(home: Home, eventually: Eventually) -> None:
     name = "helm-controller"
-    deployment = home.cluster.get(ObjectId("apps", "Deployment", "flux-system", name))
-    assert deployment is not None
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
     before = home.sandbox.runner.running(name)[0]
     path = f"/apis/apps/v1/namespaces/flux-system/deployments/{name}"
     change = [{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--concurrent=9"}]
@@ -221,7 +220,7 @@ def test_changed_arguments_restart_a_controller(home: Home, eventually: Eventual
     eventually(lambda: before.ended.is_set(), seconds=60, what="the old one ended")
     started = [event for event in home.sandbox.runner.events if event.happening is Happening.STARTED]
     assert started[-1].program == name
-    assert started[-1].arguments[: len(container["args"]) + 1][-1] == "--concurrent=9"
+    assert "--concurrent=9" in started[-1].arguments
     eventually(lambda: home.is_available(name), seconds=60)
 
 

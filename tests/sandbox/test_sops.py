@@ -21,9 +21,19 @@ Obtain = Callable[..., Mapping[str, Program]]
 CIPHER = "ENC[AES256_GCM,data:Zm9v,iv:YmFy,tag:YmF6,type:str]"
 SECRET = f"""
 kind: Secret
-metadata: {{name: settings}}
-stringData: {{DOMAIN: "{CIPHER}"}}
-sops: {{mac: x, encrypted_regex: ^stringData$}}
+metadata:
+    name: settings
+stringData:
+    DOMAIN: {CIPHER}
+sops:
+    age:
+        - recipient: age1x
+          enc: |
+            -----BEGIN AGE ENCRYPTED FILE-----
+            -----END AGE ENCRYPTED FILE-----
+    mac: {CIPHER}
+    encrypted_regex: ^(data|stringData)$
+    version: 3.9.0
 """
 
 
@@ -67,6 +77,19 @@ def test_only_what_was_encrypted_is_encrypted(sops: Sops) -> None:
     assert [entry["recipient"] for entry in written["sops"]["age"]] == [sops.key.recipient]
 
 
+def test_every_document_of_a_file_is_replaced(sops: Sops) -> None:
+    disguised = sops.disguise.apply(repo("two.yaml", f"{SECRET}---\n{SECRET.replace('settings', 'more')}"))
+
+    documents = list(yaml.safe_load_all(sops.decrypted(disguised.tree, "two.yaml")))
+    assert [document["metadata"]["name"] for document in documents] == ["settings", "more"]
+
+
+def test_a_stanza_need_not_be_well_formed(sops: Sops) -> None:
+    broken = SECRET.replace("            -----END", "    -----END")
+
+    assert sops.disguise.apply(repo("secret.yaml", broken)).replaced == ("secret.yaml",)
+
+
 def test_all_else_in_the_tree_stays(sops: Sops) -> None:
     tree = repo("secret.sops.yaml", SECRET, "plain.yaml", "kind: A\n")
 
@@ -95,6 +118,7 @@ def test_dotenv_files_are_encrypted_again(sops: Sops) -> None:
         ("page.html", f"<b>{CIPHER}</b>"),
         ("note.yaml", f"kind: Note\ntext: '{CIPHER}'\n"),
         ("broken.yaml", f"a: [{CIPHER}\n"),
+        ("half.yaml", f"kind: A\n---\n{SECRET}"),
     ],
 )
 def test_what_is_no_file_of_sops_is_named_and_left(sops: Sops, path: str, text: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flux_handover.adapters.sandbox.gates import VERSION_GATES, differences
+from flux_handover.adapters.sandbox.gates import VERSION_GATES, differences, older_ways
 from flux_handover.adapters.sandbox.standins.lifting import (
     MANAGER,
     is_suspended,
@@ -220,6 +220,7 @@ def test_values_in_lists_are_replaced_too() -> None:
         ("N", "int", 1),
         ("F", "float", 1.5),
         ("B", "bool", True),
+        (".dockerconfigjson", "str", '{"auths": {}}'),
     ],
 )
 def test_a_placeholder_has_the_type_of_what_it_stands_for(key: str, type: str, expected: object) -> None:
@@ -253,7 +254,17 @@ def test_every_rule_between_two_versions_is_named() -> None:
     found = differences({"kustomize-controller": "v1.9.6"}, {"kustomize-controller": "v1.8.5"})
 
     assert {difference.gate.since for difference in found} == {"v1.9.0"}
-    assert "an undefined variable fails the build by default" in {difference.gate.rule for difference in found}
+    assert "what a failed prune left stays in the inventory" in {difference.gate.rule for difference in found}
+
+
+def test_a_rule_that_the_newer_program_can_leave_is_no_difference_but_an_argument() -> None:
+    here, there = {"kustomize-controller": "v1.9.6"}, {"kustomize-controller": "v1.8.5"}
+    strict = "--feature-gates=StrictPostBuildSubstitutions=false"
+
+    assert older_ways(here, there) == {"kustomize-controller": (strict,)}
+    assert "undefined variable" not in str([str(difference) for difference in differences(here, there)])
+    assert older_ways(there, here) == {}
+    assert "undefined variable" in str([str(difference) for difference in differences(there, here)])
 
 
 def test_a_rule_of_a_program_that_only_one_side_runs_says_nothing() -> None:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 import httpx2
+import yaml
 from lightkube.config.client_adapter import Client as connection
 from lightkube.config.client_adapter import ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
@@ -262,7 +263,11 @@ class KubeCluster:
 def configuration(kubeconfig: Path, name: str | None) -> SingleConfig:
     """One entry of a kubeconfig: the named one, else its current one."""
     with mapped("reading the kubeconfig", str(kubeconfig)):
-        chosen = KubeConfig.from_file(kubeconfig).get(context_name=name)
+        # lightkube takes whatever YAML holds for a kubeconfig; what is none would fail far from here.
+        document = yaml.load(kubeconfig.read_text(), Loader=yaml.CSafeLoader)
+        if not isinstance(document, dict) or not isinstance(document.get("contexts"), list):
+            raise ConfigError("it has no list of contexts")
+        chosen = KubeConfig.from_dict(document, fname=kubeconfig).get(context_name=name)
     if chosen is None:
         raise ClusterError("the kubeconfig has no such entry", where=str(kubeconfig), hint=f"it lacks {name!r}")
     return chosen
@@ -275,6 +280,8 @@ def mapped(doing: str, where: str) -> Iterator[None]:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
         raise ClusterError(f"{doing}: no answer ({type(error).__name__})", where=where) from error
+    except yaml.YAMLError as error:
+        raise ClusterError(f"{doing}: it is not YAML", where=where) from error
     except (ConfigError, LoadResourceError, OSError, ssl.SSLError, ValueError, AssertionError, KeyError) as error:
         raise ClusterError(f"{doing}: {type(error).__name__}", where=where, hint=plain(error)) from error
 

@@ -16,11 +16,12 @@ KUSTOMIZE, HELM, OPERATOR = "kustomize-controller", "helm-controller", "flux-ope
 
 @dataclass(frozen=True, slots=True, order=True)
 class VersionGate:
-    """A rule that a program obeys from a version on."""
+    """A rule that a program obeys from a version on; `undone_by` is the argument that switches it off."""
 
     program: str
     since: str
     rule: str
+    undone_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,7 +45,12 @@ VERSION_GATES = (
     VersionGate(KUSTOMIZE, "v1.8.5", "a live `ssa: Ignore` protects from pruning"),
     VersionGate(KUSTOMIZE, "v1.8.5", "a skipped object that exists is recorded by its live id"),
     VersionGate(KUSTOMIZE, "v1.9.0", "what a failed prune left stays in the inventory"),
-    VersionGate(KUSTOMIZE, "v1.9.0", "an undefined variable fails the build by default"),
+    VersionGate(
+        KUSTOMIZE,
+        "v1.9.0",
+        "an undefined variable fails the build by default",
+        undone_by="--feature-gates=StrictPostBuildSubstitutions=false",
+    ),
     VersionGate(KUSTOMIZE, "v1.9.0", "spec.ignore, buildMetadata and substituteStrategy are known"),
     VersionGate(HELM, "v1.2.0", "existing objects are taken over by default"),
     VersionGate(HELM, "v1.5.0", "Helm 4: server-side apply, status.inventory, waits on custom resources"),
@@ -61,6 +67,18 @@ VERSION_GATES = (
 
 def differences(here: Mapping[str, str], there: Mapping[str, str]) -> tuple[Difference, ...]:
     """The rules on which two sets of versions, by program, do not agree; programs of one set only do not count."""
+    return tuple(difference for difference in crossed(here, there) if not is_undone(difference))
+
+
+def older_ways(here: Mapping[str, str], there: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    """The arguments, by program, that make the sandbox's newer programs obey rules as the older ones there do."""
+    undone = [difference.gate for difference in crossed(here, there) if is_undone(difference)]
+    programs = sorted({gate.program for gate in undone})
+    return {name: tuple(gate.undone_by for gate in undone if gate.program == name) for name in programs}
+
+
+def crossed(here: Mapping[str, str], there: Mapping[str, str]) -> tuple[Difference, ...]:
+    """The rules that lie between two sets of versions."""
     return tuple(
         Difference(gate, here[gate.program], there[gate.program])
         for gate in VERSION_GATES
@@ -68,3 +86,8 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> tuple[Diff
         and gate.program in there
         and is_at_least(here[gate.program], gate.since) != is_at_least(there[gate.program], gate.since)
     )
+
+
+def is_undone(difference: Difference) -> bool:
+    """Whether the sandbox runs the newer program, and can be told to do as the older one."""
+    return bool(difference.gate.undone_by) and is_at_least(difference.here, difference.gate.since)

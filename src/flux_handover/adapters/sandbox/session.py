@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from flux_handover.adapters.cluster import KubeCluster
 from flux_handover.adapters.sandbox.binaries.providers import Program, paths
 from flux_handover.adapters.sandbox.control.plane import ControlPlane
-from flux_handover.adapters.sandbox.gates import Difference, differences
+from flux_handover.adapters.sandbox.gates import Difference, differences, older_ways
 from flux_handover.adapters.sandbox.pods.runner import PodRunner
 from flux_handover.adapters.sandbox.standins.lifting import Lifter
 from flux_handover.adapters.sandbox.standins.sops import AgeKey, Disguise, make_age_key
 from flux_handover.adapters.sandbox.world.world import Network, World
 from flux_handover.errors import SandboxError
+
+NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,18 @@ def running_sandbox(
     folder: Path | None = None,
     network: Network = Network.OFFLINE,
     recording: Path | None = None,
+    there: Mapping[str, str] = NO_VERSIONS,
 ) -> Iterator[Sandbox]:
-    """A sandbox while the block runs; whatever happens in it, nothing of it is left afterwards."""
+    """A sandbox while the block runs; whatever happens in it, nothing of it is left afterwards.
+
+    `there` are the versions of the user's cluster: where ours can be told to do as they do, they are.
+    """
     files = paths(programs)
+    ways = older_ways({name: program.version for name, program in programs.items()}, there)
     with (
         ControlPlane(files, folder) as plane,
         World(plane, network=network, recording=recording, gitssh=files.get("gitssh")) as world,
-        PodRunner(plane, files, world.environment) as runner,
+        PodRunner(plane, files, world.environment, ways) as runner,
         Lifter(plane.cluster, world.has) as lifter,
     ):
         yield Sandbox(plane, runner, world, lifter, programs)

@@ -30,20 +30,25 @@ from flux_handover.errors import ClusterError, SandboxError
 NODE = "sandbox"
 TICK = 0.3
 NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class PodRunner:
     """Runs the pods of a control plane while it is entered.
 
     `programs` are those it can run, by the last part of their image's name; `environment` is added
-    to every one of them.
+    to every one of them, `added` are arguments to add to some.
     """
 
     def __init__(
-        self, plane: ControlPlane, programs: Mapping[str, Path], environment: Mapping[str, str] = NOTHING
+        self,
+        plane: ControlPlane,
+        programs: Mapping[str, Path],
+        environment: Mapping[str, str] = NOTHING,
+        added: Mapping[str, tuple[str, ...]] = NO_ARGUMENTS,
     ) -> None:
         self._plane, self._cluster = plane, plane.cluster
-        self._starter = Starter(plane, programs, environment)
+        self._starter = Starter(plane, programs, environment, added)
         self._pods: dict[str, Pod] = {}
         self._events: list[PodEvent] = []
         self._work: queue.Queue[Callable[[], None]] = queue.Queue()

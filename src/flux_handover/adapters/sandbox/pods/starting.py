@@ -34,8 +34,15 @@ class Started:
 class Starter:
     """Starts the programs it knows for the pods of a control plane."""
 
-    def __init__(self, plane: ControlPlane, programs: Mapping[str, Path], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        programs: Mapping[str, Path],
+        environment: Mapping[str, str],
+        added: Mapping[str, tuple[str, ...]],
+    ) -> None:
         self._plane = plane
+        self._added = added
         self._programs = programs
         self._environment = environment
 
@@ -56,7 +63,8 @@ class Starter:
         start = launch(pod.program, self._programs[pod.program], declared_arguments, folder, free_port)
         own = {"KUBECONFIG": str(folder / "kubeconfig"), "HOME": str(folder), "TMPDIR": str(folder / "tmp")}
         environment = {**declared, **WIRINGS[pod.program].environment, **self._environment, **own}
-        arguments = (*start.arguments, *(election.ON if election.is_possible() else election.OFF))
+        added = self._added.get(pod.program, ())
+        arguments = (*start.arguments, *added, *(election.ON if election.is_possible() else election.OFF))
         before = election.wrapper(str(pod.metadata["namespace"])) if election.is_possible() else ()
         log = f"{pod.program}.{pod.metadata['name']}"
         process = self._plane.run(log, (*before, str(start.program), *arguments), environment=environment)

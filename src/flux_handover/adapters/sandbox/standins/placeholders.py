@@ -14,6 +14,8 @@ from flux_handover.objects import mapping
 
 ENCRYPTED = re.compile(r"ENC\[AES256_GCM,data:[^,]*,iv:[^,]*,tag:[^,]*,type:(\w+)\]")
 RULES = ("encrypted_regex", "unencrypted_regex", "encrypted_suffix", "unencrypted_suffix")
+# The API server refuses these keys where they do not hold what it expects.
+BY_KEY: Mapping[str, str] = {".dockerconfigjson": '{"auths": {}}', ".dockercfg": "{}"}
 BY_TYPE: Mapping[str, Any] = {"int": 1, "float": 1.5, "bool": True}
 
 
@@ -55,6 +57,8 @@ def placeholder(key: str, type: str, values: Mapping[str, str]) -> Any:
     """A value of a type for a key: the one given, else one that is valid as a DNS name."""
     if key in values:
         return values[key]
+    if key in BY_KEY:
+        return BY_KEY[key]
     if type in BY_TYPE:
         return BY_TYPE[type]
     return re.sub(r"[^a-z0-9]+", "-", f"placeholder-{key.lower()}").strip("-")[:60]

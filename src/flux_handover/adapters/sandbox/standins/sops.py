@@ -11,7 +11,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import yaml
 
 from flux_handover.adapters.sandbox.control.processes import plain_environment
 from flux_handover.adapters.sandbox.standins.placeholders import (
+    RULES,
     dotenv_replaced,
     is_encrypted,
     replaced,
@@ -30,6 +31,9 @@ from flux_handover.tree import Tree
 
 RECIPIENT = re.compile(r"public key: (age1\w+)")
 MARK = b"ENC[AES256_GCM,"
+STANZA = re.compile(r"^sops:\n(?:(?:[ \t].*)?\n)*", re.MULTILINE)
+RULE = re.compile(rf"^ +({'|'.join(RULES)}): (.+)$", re.MULTILINE)
+Rule = tuple[str, str] | None
 YAML_ENDS, JSON_ENDS, DOTENV_ENDS = (".yaml", ".yml"), (".json",), (".env",)
 
 
@@ -101,10 +105,10 @@ class Disguise:
     def _encrypted(self, path: str, text: str) -> bytes | None:
         if path.endswith(DOTENV_ENDS):
             return self._run(path, dotenv_replaced(text, self._values), ())
-        documents = read(path, text)
-        if documents is None or not all(is_encrypted(document) for document in documents):
+        found = read(path, text)
+        if found is None:
             return None
-        rule = next((found for document in documents if (found := rule_of(document))), None)
+        rule, documents = found
         options = (f"--{rule[0].replace('_', '-')}", rule[1]) if rule else ()
         return self._run(path, written(path, [replaced(document, self._values) for document in documents]), options)
 
@@ -138,19 +142,29 @@ def sops_files(tree: Tree) -> tuple[str, ...]:
     return tuple(path for path in tree if MARK in (tree.files[path].content or b""))
 
 
-def read(path: str, text: str) -> list[Mapping[str, Any]] | None:
-    """The documents of a file, None where it is neither YAML nor JSON, or cannot be parsed."""
+def read(path: str, text: str) -> tuple[Rule, list[Mapping[str, Any]]] | None:
+    """The rule and the documents of a file of SOPS; None where it is neither YAML nor JSON of SOPS."""
     try:
         if path.endswith(JSON_ENDS):
-            found: Iterable[Any] = [json.loads(text)]
-        elif path.endswith(YAML_ENDS):
-            found = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
-        else:
-            return None
+            document = json.loads(text)
+            return (rule_of(document), [document]) if is_encrypted(document) else None
+        return read_yaml(text) if path.endswith(YAML_ENDS) else None
     except (ValueError, yaml.YAMLError):
         return None
-    documents = [document for document in found if document is not None]
-    return documents if all(isinstance(document, Mapping) for document in documents) else None
+
+
+def read_yaml(text: str) -> tuple[Rule, list[Mapping[str, Any]]] | None:
+    """The rule and the documents of YAML; each one must carry SOPS's stanza.
+
+    The stanza is cut off as text: it is thrown away, so its keys and messages need not be well-formed.
+    """
+    stanzas = STANZA.findall(text)
+    found = list(yaml.load_all(STANZA.sub("", text), Loader=yaml.CSafeLoader))
+    documents = [document for document in found if isinstance(document, Mapping)]
+    if not stanzas or len(stanzas) != len(documents) or not all("mac:" in stanza for stanza in stanzas):
+        return None
+    match = RULE.search(stanzas[0])
+    return ((match[1], str(yaml.load(match[2], Loader=yaml.CSafeLoader))) if match else None), documents
 
 
 def written(path: str, documents: list[Mapping[str, Any]]) -> str:

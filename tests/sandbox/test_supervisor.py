@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from flux_handover.adapters.cluster import KubeCluster
+from flux_handover.adapters.sandbox import supervisor
+from flux_handover.adapters.sandbox.binaries.providers import Program
+from flux_handover.errors import SandboxError
+
+Obtain = Callable[..., Mapping[str, Program]]
+Eventually = Callable[..., None]
+
+
+def test_nothing_runs_in_an_empty_folder(tmp_path: Path) -> None:
+    assert not supervisor.is_held(tmp_path)
+    assert supervisor.read_state(tmp_path) is None
+    with pytest.raises(SandboxError, match="no sandbox runs there"):
+        supervisor.kubeconfig(tmp_path)
+
+
+def test_ending_what_does_not_run_is_no_error(tmp_path: Path) -> None:
+    supervisor.down(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_without_its_process_is_no_sandbox(tmp_path: Path) -> None:
+    supervisor.write_state(tmp_path, supervisor.State("ready", os.getpid(), "kubeconfig"))
+
+    with pytest.raises(SandboxError, match="no sandbox runs there"):
+        supervisor.kubeconfig(tmp_path)
+    supervisor.down(tmp_path)
+
+
+def test_a_start_that_fails_says_why(program_file: Callable[[str, str], Path], tmp_path: Path) -> None:
+    for name in supervisor.PROGRAMS:
+        program_file(f"bin/{name}", "echo no such flag >&2; exit 1")
+
+    with pytest.raises(SandboxError) as caught:
+        supervisor.up(tmp_path / "sandbox", directory=tmp_path / "bin")
+
+    assert caught.value.message == "the sandbox did not start"
+    assert "kube-apiserver did not start" in caught.value.hint
+    assert not supervisor.is_held(tmp_path / "sandbox")
+
+
+@pytest.fixture
+def folder(obtain: Obtain, tmp_path: Path) -> Iterator[Path]:
+    """A folder in which a detached sandbox runs."""
+    obtain(*supervisor.PROGRAMS)
+    place = tmp_path / "sandbox"
+    supervisor.up(place)
+    yield place
+    supervisor.down(place)
+
+
+@pytest.mark.sandbox
+def test_a_detached_sandbox_serves_until_it_is_ended(folder: Path) -> None:
+    cluster = KubeCluster(supervisor.kubeconfig(folder))
+
+    assert cluster.is_ready()
+    with pytest.raises(SandboxError, match="runs there already"):
+        supervisor.up(folder)
+
+    supervisor.down(folder)
+
+    assert not cluster.is_ready()
+    assert list(folder.iterdir()) == []
+    cluster.close()
+
+
+@pytest.mark.sandbox
+def test_a_killed_supervisor_takes_its_sandbox_along(folder: Path, eventually: Eventually) -> None:
+    cluster = KubeCluster(supervisor.kubeconfig(folder))
+    state = supervisor.read_state(folder)
+    assert state is not None
+
+    os.kill(state.pid, signal.SIGKILL)
+
+    eventually(lambda: not cluster.is_ready(), seconds=20, what="the API server is gone")
+    eventually(lambda: not (folder / supervisor.INSIDE).exists(), seconds=20, what="its folder is gone")
+    assert not supervisor.is_held(folder)
+    cluster.close()
