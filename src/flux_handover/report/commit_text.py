@@ -59,5 +59,6 @@ def _refusal(refused: Sequence[tuple[ProvedPlan, Phase]]) -> Iterator[Renderable
         yield heading(f"{phase.name.value} is {proof.verdict.value}, so nothing was written")
         for judgement in proof.judgements:
             if judgement.verdict is not Verdict.HOLDS:
-                yield indented(text(judgement.obligation.value, "bold"), *(text(one) for one in judgement.evidence))
+                evidence = indented(*(text(one) for one in judgement.evidence))
+                yield indented(text(judgement.obligation.value, "bold"), evidence)
     yield text("see ").append_text(command("flux-handover plan --verbose"))
