@@ -90,13 +90,15 @@ def render_cluster(root: Root, repository: Repository, previous: Cluster | None 
 
 
 def rebuild(
-    specs: Iterable[FluxKustomization], cluster: Cluster, root: Source, repository: Repository
+    specs: Iterable[FluxKustomization], cluster: Cluster, previous: Cluster, root: Source, repository: Repository
 ) -> tuple[Build, ...]:
-    """Other specs built on the files of a cluster that is rendered, with its variables and sources.
+    """Specs of `previous` built on the files of the revision after it, with the variables and sources of both.
 
-    This is what a child renders that reconciles before its parent has changed it.
+    This is what a child renders that reconciles before its parent has changed it: what the new revision
+    does not bring any more is there until it is pruned.
     """
-    walk = _Walk(root, repository, None, sources=dict(cluster.sources))
+    walk = _Walk(root, repository, previous, sources={**previous.sources, **cluster.sources})
+    walk.before.update({object.id: object for build in previous for object in build.present})
     walk.objects.update({object.id: object for _, object in cluster.objects()})
     walk.waiting.extend(_build(walk, [(ks, None) for ks in specs]))
     return tuple(_finish(walk) if walk.waiting else ())

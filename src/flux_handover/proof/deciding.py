@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from flux_handover import catalogue
+from flux_handover.model.detection_files import flux_part
 from flux_handover.model.effective_kept import lost
 from flux_handover.model.flux import is_instance
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId
+from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, mapping
 from flux_handover.plan.operations import (
     AddFile,
     AppendElement,
@@ -91,7 +93,7 @@ def _written(step: Step) -> Iterator[ObjectId]:
 
 def prove_settings_kept(step: Step) -> Judgement:
     """Every setting of Flux is effective after the phase as before the plan."""
-    before, after = step.plan.installation.live, tuple(_flux_objects(step))
+    before, after = tuple(map(partial(_with_marks, step), step.plan.installation.live)), tuple(_flux_objects(step))
     if not after:
         return Judgement(Obligation.SETTINGS_KEPT, Verdict.UNKNOWN, ("what Flux would run is not known",))
     differences = lost(before, after, renamed=dict(step.plan.installation.renamed))
@@ -101,6 +103,17 @@ def prove_settings_kept(step: Step) -> Judgement:
     return Judgement(Obligation.SETTINGS_KEPT, Verdict.HOLDS, (f"{count} settings are effective as before",))
 
 
+def _with_marks(step: Step, object: Object) -> Object:
+    """A Namespace with the labels and annotations that other Kustomizations give it too (rules.md R17)."""
+    if object.id.kind != "Namespace":
+        return object
+    same = [o for _, o in step.before.cluster.objects() if o.id == object.id]
+    labels = {key: value for one in (object, *same) for key, value in one.labels.items()}
+    annotations = {key: value for one in (object, *same) for key, value in one.annotations.items()}
+    metadata = {**mapping(object.data.get("metadata")), "labels": labels, "annotations": annotations}
+    return Object(object.id, {**object.data, "metadata": metadata})
+
+
 def _flux_objects(step: Step) -> Iterable[Object]:
     """What the FluxInstance renders where there is one, else what the old owner does."""
     instances = [step.stages[1].components(id) for id in step.stages[1].instances]
@@ -108,7 +121,8 @@ def _flux_objects(step: Step) -> Iterable[Object]:
         return instances[0]
     owner = step.plan.installation.owner
     build = step.after.cluster.builds.get(owner) if owner else None
-    return build.objects if build else step.plan.installation.live
+    objects = flux_part(build.objects, step.plan.installation.plain) if build else step.plan.installation.live
+    return tuple(map(partial(_with_marks, step), objects))
 
 
 def prove_schema_valid(step: Step) -> Judgement:

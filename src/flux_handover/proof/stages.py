@@ -85,7 +85,7 @@ def _stale(before: Cluster, after: Revision, builder: Builder) -> tuple[Build, .
     if not specs:
         return ()
     repository = Repository(after.tree, Declarations((), ()), builder, Network.DENIED)
-    return rebuild(specs, after.cluster, root_source(after.cluster), repository)
+    return rebuild(specs, after.cluster, before, root_source(after.cluster), repository)
 
 
 def _charts(cluster: Cluster) -> Iterator[tuple[ObjectId, tuple[Object, ...]]]:
