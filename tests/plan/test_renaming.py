@@ -20,7 +20,7 @@ REPOSITORIES = {
         "fleet orchard meadow applications pasture barn toolkit toolkit-manifests alerts webhooks manifests",
     ),
     "flat": (CASES / "plan-flat-list" / "before", "clusters quay harbourmaster upstream workloads storage"),
-    "injected": (CASES / "plan-injected-defaults" / "before", "base root trunk forest services birds nest"),
+    "injected": (CASES / "plan-injected-defaults" / "before", "base trunk forest services birds nest"),
 }
 KEPT = re.compile(r"oci://\S+|\S*github\.com\S*")
 

@@ -11,7 +11,7 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.objects import mapping
 from flux_handover.plan import present
 from flux_handover.plan.layout import AppFiles, Layout
-from flux_handover.plan.listings import documents_of
+from flux_handover.plan.listings import listed_entries
 from flux_handover.plan.manifests import NewFile, instance_files, operator_files
 from flux_handover.plan.operations import AddFile, DisablePrune, ListResource, Operation
 from flux_handover.plan.phases import PhaseDraft
@@ -51,8 +51,7 @@ def _added(files: tuple[NewFile, ...], layout: Layout, app: AppFiles, tree: Tree
 
 
 def _is_listed(listing: str, app: AppFiles, tree: Tree) -> bool:
-    entries = [entry for document in documents_of(tree, listing) for entry in document.mapping.get("resources") or ()]
-    return app.entry.removeprefix("./") in [str(entry).removeprefix("./") for entry in entries]
+    return app.entry.removeprefix("./") in [str(entry).removeprefix("./") for entry in listed_entries(tree, listing)]
 
 
 def _guarded(found: Present) -> Iterator[Operation]:

@@ -113,11 +113,9 @@ def _content(patch: CarriedPatch) -> Any:
 
 
 def _deletes_all_policies(patch: CarriedPatch, hit: tuple[Object, ...], plain: tuple[Object, ...]) -> bool:
-    content = _content(patch)
-    if not isinstance(content, dict) or content.get("$patch") != "delete":
-        return False
     policies = {object.id for object in plain if object.id.kind == "NetworkPolicy"}
-    return bool(policies) and {object.id for object in hit} == policies
+    deletes = mapping(_content(patch)).get("$patch") == "delete"
+    return deletes and bool(policies) and {object.id for object in hit} == policies
 
 
 def _fitted(patch: CarriedPatch, hit: tuple[Object, ...], base: tuple[Object, ...]) -> Iterable[CarriedPatch]:

@@ -136,12 +136,15 @@ def _useless_patches(listing: Listing, owner: Build, leaving: frozenset[ObjectId
 
 
 def _hits_only(entry: Mapping[str, Any], owner: Build, leaving: frozenset[ObjectId]) -> bool:
-    target = tuple((str(key), str(value)) for key, value in mapping(entry.get("target")).items())
-    if not target:
-        named = id_of(mapping(embedded_text(str(entry.get("patch", "")))))
-        target = (("kind", named.kind), ("name", named.name)) if named.name else ()
-    hit = {object.id for object in selected(target, owner.objects)}
+    hit = {object.id for object in selected(_target_of(entry), owner.objects)}
     return bool(hit) and hit <= leaving
+
+
+def _target_of(entry: Mapping[str, Any]) -> Pairs:
+    """The target of a patch, or the object that it names."""
+    target = tuple((str(key), str(value)) for key, value in mapping(entry.get("target")).items())
+    named = id_of(mapping(embedded_text(str(entry.get("patch", "")))))
+    return target or ((("kind", named.kind), ("name", named.name)) if named.name else ())
 
 
 def _unread(listing: Listing, tree: Tree) -> Iterator[str]:

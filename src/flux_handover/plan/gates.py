@@ -280,11 +280,10 @@ def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
 
 def _by_scope(objects: Iterable[Object], namespace: str) -> Iterator[tuple[str, str, str, list[ObjectId]]]:
     """Scope, kubectl's words for the place and the kinds, and the ids."""
-    ids = [object.id for object in objects]
-    scoped = [id for id in ids if id.kind in CLUSTER_SCOPED]
-    local = [id for id in ids if id.kind not in CLUSTER_SCOPED]
-    for scope, place, members in (("cluster", "", scoped), ("namespace", f"-n {namespace} ", local)):
-        yield scope, place, ",".join(sorted({_plural(id) for id in members})), members
+    ids = {object.id for object in objects}
+    scoped = {id for id in ids if id.kind in CLUSTER_SCOPED}
+    for scope, place, members in (("cluster", "", scoped), ("namespace", f"-n {namespace} ", ids - scoped)):
+        yield scope, place, ",".join(sorted({_plural(id) for id in members})), sorted(members)
 
 
 def _plural(id: ObjectId) -> str:

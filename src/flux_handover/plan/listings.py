@@ -14,7 +14,7 @@ from typing import Any
 
 from flux_handover.documents import Document, read_documents
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import ObjectId
+from flux_handover.objects import ObjectId, id_of
 from flux_handover.tree import Tree, clean_path
 
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -44,9 +44,8 @@ def live_listings(cluster: Cluster, tree: Tree) -> tuple[Listing, ...]:
     """Every kustomization.yaml that some live Kustomization reads from this repository, by path."""
     found: dict[str, Listing] = {}
     for build in local_builds(cluster):
-        for path in sorted(build.reads):
-            if path not in found and is_listing(path) and path in tree:
-                found[path] = Listing(path, build.id, tuple(_entries(path, tree)))
+        for path in (path for path in build.reads if is_listing(path) and path in tree):
+            found.setdefault(path, Listing(path, build.id, tuple(_entries(path, tree))))
     return tuple(found[path] for path in sorted(found))
 
 
@@ -102,22 +101,19 @@ def document_of(tree: Tree, path: str, id: ObjectId) -> Document | None:
     if content is None or id.name.encode() not in content:
         return None
     named = [d for d in documents_of(tree, path) if _describes(d.mapping, id)]
-    exact = [d for d in named if _namespace(d.mapping) == id.namespace]
-    if exact:
-        return exact[0]
-    return named[0] if len(named) == 1 else None
+    exact = [d for d in named if id_of(d.mapping).namespace == id.namespace]
+    return next(iter(exact), named[0] if len(named) == 1 else None)
+
+
+def listed_entries(tree: Tree, path: str) -> tuple[Any, ...]:
+    """The entries of `resources` in a kustomization.yaml."""
+    listed = (document.mapping.get("resources") or () for document in documents_of(tree, path))
+    return tuple(entry for entries in listed for entry in entries)
 
 
 def _describes(content: Mapping[str, Any], id: ObjectId) -> bool:
-    metadata = content.get("metadata")
-    group, _, version = str(content.get("apiVersion") or "").rpartition("/")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    return (group if version else "") == id.group and content.get("kind") == id.kind and name == id.name
-
-
-def _namespace(content: Mapping[str, Any]) -> str:
-    metadata = content.get("metadata")
-    return str(metadata.get("namespace") or "") if isinstance(metadata, Mapping) else ""
+    described = id_of(content)
+    return (described.group, described.kind, described.name) == (id.group, id.kind, id.name)
 
 
 def _is_generated(build: Build, tree: Tree) -> bool:
@@ -128,7 +124,11 @@ def _is_generated(build: Build, tree: Tree) -> bool:
 def _entries(path: str, tree: Tree) -> Iterator[tuple[str, str, str]]:
     for document in documents_of(tree, path):
         for field in ("resources", "bases", "components"):
-            entries = document.mapping.get(field)
-            for entry in entries if isinstance(entries, list) else ():
-                if isinstance(entry, str) and "://" not in entry:
-                    yield field, entry, clean_path(posixpath.join(posixpath.dirname(path), entry))
+            for entry in _texts(document.mapping.get(field)):
+                yield field, entry, clean_path(posixpath.join(posixpath.dirname(path), entry))
+
+
+def _texts(entries: Any) -> Iterator[str]:
+    """Entries that are paths, not addresses."""
+    texts = (entry for entry in entries if isinstance(entry, str)) if isinstance(entries, list) else ()
+    yield from (entry for entry in texts if "://" not in entry)

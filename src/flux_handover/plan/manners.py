@@ -40,19 +40,23 @@ def manners_of(model: Build | None, parent: Build, home: Listing, tree: Tree) ->
     """What a neighbour teaches; without one, what its parent's own fields say."""
     raw = _raw(model, tree)
     spec = mapping(raw.get("spec"))
-    metadata = mapping(raw.get("metadata"))
-    shared = {key: spec[key] for key in SHARED_FIELDS if key in spec and "${" not in str(spec[key])}
-    labels = mapping(mapping(spec.get("commonMetadata")).get("labels"))
-    name = str(metadata.get("name", ""))
+    shared = {key: value for key, value in spec.items() if key in SHARED_FIELDS and "${" not in str(value)}
     return Manners(
         order=tuple(spec) or _DEFAULT_ORDER,
         spec=MappingProxyType({**_fallback(model or parent), **shared}),
-        writes_namespace=not raw or "namespace" in metadata,
+        writes_namespace=not raw or "namespace" in mapping(raw.get("metadata")),
         targets_namespace=not raw or "targetNamespace" in spec,
-        labelled=bool(name) and labels.get("app.kubernetes.io/name") == name,
+        labelled=_names_itself(raw),
         dotted=_is_dotted(home, tree),
-        root="" if model and not str(spec.get("path", "./")).startswith("./") else "./",
+        root="./" if str(spec.get("path", "./")).startswith("./") else "",
     )
+
+
+def _names_itself(raw: Mapping[str, Any]) -> bool:
+    """Whether its commonMetadata labels everything with its own name."""
+    labels = mapping(mapping(mapping(raw.get("spec")).get("commonMetadata")).get("labels"))
+    name = mapping(raw.get("metadata")).get("name")
+    return name is not None and labels.get("app.kubernetes.io/name") == name
 
 
 def _raw(model: Build | None, tree: Tree) -> Mapping[str, Any]:

@@ -14,10 +14,17 @@ from flux_handover.errors import UnsupportedInstallation
 from flux_handover.findings import Location
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import ObjectId, id_of, mapping
+from flux_handover.objects import ObjectId, mapping
 from flux_handover.plan.components import removal
 from flux_handover.plan.layout import Layout
-from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, documents_of, live_listings, read_files
+from flux_handover.plan.listings import (
+    KUSTOMIZATION_FILES,
+    document_of,
+    documents_of,
+    listed_entries,
+    live_listings,
+    read_files,
+)
 from flux_handover.plan.operations import Operation, RemoveDocument, RemoveFile, SetField, UnlistResource
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.protecting import leaving
@@ -97,38 +104,37 @@ def _dependents(cluster: Cluster, installation: Installation, layout: Layout, tr
 
 def _redirected(build: Build, old: ObjectId, new: ObjectId, tree: Tree) -> Iterator[Operation]:
     document = document_of(tree, build.where.file, build.id) if build.where else None
-    entries = mapping(document.mapping.get("spec")).get("dependsOn") if document else None
-    for position, entry in enumerate(entries if isinstance(entries, list) else ()):
-        if document is not None and mapping(entry).get("name") == old.name:
-            path = ("spec", "dependsOn", position, "name")
-            yield SetField(document.path, document.index, path, new.name, f"{old} is gone")
+    if document is None:
+        return
+    entries = mapping(document.mapping.get("spec")).get("dependsOn") or ()
+    for position in (number for number, entry in enumerate(entries) if mapping(entry).get("name") == old.name):
+        path = ("spec", "dependsOn", position, "name")
+        yield SetField(document.path, document.index, path, new.name, f"{old} is gone")
 
 
 def _install_manifests(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[Operation]:
     """Install manifests that a person applies: no live Kustomization reads them."""
     read = frozenset(read_files(cluster, tree))
-    for path in tree:
-        if path in read or posixpath.basename(path) not in KUSTOMIZATION_FILES or not _installs(path, tree):
-            continue
+    for path in (path for path in tree if path not in read and _is_install_manifest(path, tree)):
         if _is_of_this_cluster(path, installation, cluster, tree):
             yield RemoveFile(path, (), "it would install Flux over the operator's")
 
 
+def _is_install_manifest(path: str, tree: Tree) -> bool:
+    return posixpath.basename(path) in KUSTOMIZATION_FILES and _installs(path, tree)
+
+
 def _installs(path: str, tree: Tree) -> bool:
-    content = tree.files[path].content
-    if content is None or b"fluxcd/flux2" not in content:
-        return False
-    entries = (entry for document in documents_of(tree, path) for entry in document.mapping.get("resources") or ())
-    return any(_INSTALL.search(str(entry)) for entry in entries)
+    content = tree.files[path].content or b""
+    return b"fluxcd/flux2" in content and any(_INSTALL.search(str(entry)) for entry in listed_entries(tree, path))
 
 
 def _is_of_this_cluster(path: str, installation: Installation, cluster: Cluster, tree: Tree) -> bool:
     """Named by the installation, or nearer to this root than to anything else that looks like one."""
     if path in installation.files:
         return True
-    others = [p for p in tree if p != path and posixpath.basename(p) in KUSTOMIZATION_FILES and _installs(p, tree)]
-    shared = [_common(path, cluster.name), *(_common(other, cluster.name) for other in others)]
-    return shared[0] == max(shared) and shared.count(shared[0]) == 1
+    shared = {other: _common(other, cluster.name) for other in tree if _is_install_manifest(other, tree)}
+    return shared[path] == max(shared.values()) and list(shared.values()).count(shared[path]) == 1
 
 
 def _common(path: str, root: str) -> int:
@@ -147,12 +153,5 @@ def _left(operations: Iterable[Operation], tree: Tree) -> Iterator[str]:
     """Files beside a removed install manifest: they stay, and are named (R21)."""
     for operation in operations:
         if isinstance(operation, RemoveFile) and not operation.drops:
-            directory = posixpath.dirname(operation.path)
-            for path in tree.below(directory):
-                if path != operation.path:
-                    yield f"{path} stays; its install manifest is gone"
-
-
-def ids_in(tree: Tree, path: str) -> tuple[ObjectId, ...]:
-    """The objects that a file describes."""
-    return tuple(id_of(document.mapping) for document in documents_of(tree, path))
+            beside = set(tree.below(posixpath.dirname(operation.path))) - {operation.path}
+            yield from (f"{path} stays; its install manifest is gone" for path in sorted(beside))

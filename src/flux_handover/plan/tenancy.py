@@ -58,5 +58,5 @@ def _value(term: Requirement) -> str:
 
 def _arguments(object: Object) -> Iterator[str]:
     pod: Mapping[str, Any] = mapping(mapping(object.spec.get("template")).get("spec"))
-    for container in pod.get("containers") or () if object.id.kind == "Deployment" else ():
-        yield from (str(argument) for argument in mapping(container).get("args") or ())
+    lists = (mapping(container).get("args") for container in pod.get("containers") or ())
+    yield from (str(argument) for arguments in lists for argument in arguments or ())
