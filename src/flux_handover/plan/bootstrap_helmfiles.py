@@ -1,0 +1,181 @@
+"""Helmfiles by content: their releases, and whether each one can be rendered from the files that are there."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flux_handover.findings import Location
+from flux_handover.objects import mapping
+from flux_handover.plan.dictated import Dictated
+from flux_handover.plan.listings import documents_of
+from flux_handover.tree import Tree, clean_path
+
+_RELEASES = re.compile(rb"^releases:", re.MULTILINE)
+_VARIABLE = re.compile(r"\$\{[A-Za-z_]")
+_HOLE = re.compile(r"\{\{|\$\{|\$\(")
+_READS = re.compile(
+    r'readFile\s+\(\s*printf\s+"(?P<nested>[^"]+)"(?P<inside>(?:\s+\.Release\.(?:Namespace|Name))+)\s*\)'
+    r'|printf\s+"(?P<piped>[^"]+)"(?P<through>(?:\s+\.Release\.(?:Namespace|Name))+)\s*\|\s*readFile'
+    r'|readFile\s+"(?P<plain>[^"]+)"'
+)
+_PART = re.compile(r"\.Release\.(Namespace|Name)")
+_FLAG = re.compile(r"^--?(?:filename|f|kustomize|k)(?:=|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class HelmfileRelease:
+    """One release of a Helmfile; `position` is (document, index in its `releases`)."""
+
+    name: str
+    namespace: str
+    chart: str
+    version: str
+    values: tuple[str, ...]
+    hooks: tuple[Mapping[str, Any], ...]
+    needs: tuple[str, ...]
+    where: Location
+    position: tuple[int, int]
+
+    @property
+    def chart_name(self) -> str:
+        """The last part of the chart's address."""
+        return self.chart.rstrip("/").rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Helmfile:
+    """One Helmfile that could be read as YAML."""
+
+    path: str
+    releases: tuple[HelmfileRelease, ...]
+    defaults: Mapping[str, Any]
+
+    @property
+    def only_extracts(self) -> bool:
+        """Whether it renders for something else than installing, as one that filters out CRDs does."""
+        return "postRenderer" in self.defaults
+
+
+def helmfiles(tree: Tree) -> tuple[Helmfile, ...]:
+    """Every Helmfile of a tree, by path."""
+    return tuple(_helmfile(path, tree) for path in tree if _is_helmfile(path, tree))
+
+
+def _is_helmfile(path: str, tree: Tree) -> bool:
+    content = tree.files[path].content
+    if content is None or not path.endswith((".yaml", ".yml")) or not _RELEASES.search(content):
+        return False
+    return any("chart" in release for _, _, release in _written(path, tree))
+
+
+def _written(path: str, tree: Tree) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
+    for document in documents_of(tree, path):
+        listed = document.mapping.get("releases")
+        for index, release in enumerate(listed if isinstance(listed, list) else ()):
+            yield document.index, index, mapping(release)
+
+
+def _helmfile(path: str, tree: Tree) -> Helmfile:
+    defaults: dict[str, Any] = {}
+    for document in documents_of(tree, path):
+        defaults.update(mapping(document.mapping.get("helmDefaults")))
+    releases = tuple(_release(path, tree, *written) for written in _written(path, tree))
+    return Helmfile(path, releases, defaults)
+
+
+def _release(path: str, tree: Tree, document: int, index: int, content: Mapping[str, Any]) -> HelmfileRelease:
+    found = next(d for d in documents_of(tree, path) if d.index == document)
+    return HelmfileRelease(
+        name=str(content.get("name") or ""),
+        namespace=str(content.get("namespace") or "default"),
+        chart=str(content.get("chart") or ""),
+        version=str(content.get("version") or ""),
+        values=tuple(value for value in _list(content, "values") if isinstance(value, str)),
+        hooks=tuple(mapping(hook) for hook in _list(content, "hooks")),
+        needs=tuple(str(need) for need in _list(content, "needs")),
+        where=Location(path, found.line_of("releases", index)),
+        position=(document, index),
+    )
+
+
+def _list(content: Mapping[str, Any], key: str) -> list[Any]:
+    value = content.get(key)
+    return value if isinstance(value, list) else []
+
+
+def defects(release: HelmfileRelease, tree: Tree) -> Iterator[tuple[str, str]]:
+    """What keeps a release from being rendered or its hooks from running: (hazard, sentence) (B1, B2)."""
+    for value in release.values:
+        yield from _value_defects(release, beside(release.where.file, value), value, tree)
+    for hook in release.hooks:
+        for path in _hook_paths(hook):
+            target = beside(release.where.file, path)
+            if not _HOLE.search(path) and target not in tree and not tree.is_directory(target):
+                yield "B1", f"a hook of release {release.name} applies {target}, which does not exist"
+
+
+def beside(path: str, value: str) -> str:
+    """The path that a Helmfile means by a relative one."""
+    return clean_path(posixpath.join(posixpath.dirname(path), value))
+
+
+def _value_defects(release: HelmfileRelease, path: str, value: str, tree: Tree) -> Iterator[tuple[str, str]]:
+    if _HOLE.search(value):
+        return
+    if path not in tree:
+        yield "B1", f"the values of release {release.name} are in {path}, which does not exist"
+        return
+    rule = read_by(path, tree)
+    if rule is not None:
+        yield from _template_defects(release, rule, tree)
+
+
+def read_by(template: str, tree: Tree) -> Dictated | None:
+    """The file that a template reads for a release; None where it reads none that can be followed."""
+    content = tree.files[template].content if template in tree else None
+    text = content.decode(errors="replace") if content is not None else ""
+    match = _READS.search(text)
+    if match is None:
+        return None
+    pattern = match["nested"] or match["piped"] or match["plain"]
+    parts = tuple(_PART.findall(match["inside"] or match["through"] or ""))
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(template), pattern))
+    line = text.count("\n", 0, match.start()) + 1
+    return Dictated(path, parts, Location(template, line)) if path.count("%s") == len(parts) else None
+
+
+def _template_defects(release: HelmfileRelease, rule: Dictated, tree: Tree) -> Iterator[tuple[str, str]]:
+    path = rule.path_for(release.namespace, release.name)
+    values = [mapping(mapping(d.mapping.get("spec")).get("values")) for d in documents_of(tree, path)]
+    if not any(values):
+        state = "has no spec.values" if path in tree else "does not exist"
+        yield "B1", f"{rule.where} takes the values of release {release.name} from {path}, which {state}"
+    elif any(map(_has_variable, values)):
+        yield "B2", f"{path} hands a variable to Helm, where nothing puts it in"
+
+
+def _has_variable(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_variable, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_variable, value))
+    return isinstance(value, str) and bool(_VARIABLE.search(value.replace("$${", "")))
+
+
+def has_variable(values: Mapping[str, Any]) -> bool:
+    """Whether a value holds `${VAR}`, which only Flux would put in (B2)."""
+    return _has_variable(values)
+
+
+def _hook_paths(hook: Mapping[str, Any]) -> Iterator[str]:
+    words = [str(word) for word in _list(hook, "args")]
+    for position, word in enumerate(words):
+        match = _FLAG.match(word)
+        if match is not None:
+            path = word[match.end() :] or next(iter(words[position + 1 :]), "")
+            if path and path != "-" and "://" not in path:
+                yield path

@@ -1,0 +1,207 @@
+"""What each bootstrap command puts into a bare cluster: objects, and Flux itself in the old or the new way."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from flux_handover.documents import read_documents
+from flux_handover.findings import Location
+from flux_handover.objects import OPERATOR_GROUP, ObjectId, id_of, mapping
+from flux_handover.plan.bootstrap_commands import UNKNOWN, Command, text_of
+from flux_handover.plan.bootstrap_helmfiles import Helmfile, HelmfileRelease, defects, helmfiles
+from flux_handover.plan.listings import KUSTOMIZATION_FILES, documents_of, listing_of
+from flux_handover.plan.placement import INSTANCE, OPERATOR
+from flux_handover.tree import Tree, clean_path
+
+FLUX_CHART = "flux2"
+
+_INSTALL = re.compile(
+    r"github\.com[/:]fluxcd/flux2/+(?:manifests/install|releases/(?:latest/)?download/\S*install\.yaml)"
+)
+_BY_HAND = re.compile(r"\bflux\s+(?:install|bootstrap)\b")
+_CHART = re.compile(r"\bhelm\s+(?:-\S+\s+)*(?:install|upgrade)\b.*/(flux-operator|flux-instance|flux2)\b")
+_APPLIES = re.compile(r"\b(?:kubectl|oc)\b.*\b(?:apply|create|replace)\b|kubernetes\.core\.k8s")
+_SYNCS = re.compile(r"\bhelmfile\b.*\b(?:sync|apply)\b")
+_CREATES = re.compile(r"\bcreate\s+(namespace|ns|secret\s+(?:generic|tls)|configmap|cm)\s+([^\s|;]+)")
+_IN = re.compile(r"(?:--namespace|-n)[=\s]+([\w.-]+)")
+_KINDS = {"namespace": "Namespace", "ns": "Namespace", "configmap": "ConfigMap", "cm": "ConfigMap"}
+_EACH_DIRECTORY = re.compile(r"\bfind\b.*-type d\b.*create (?:namespace|ns) [\"']?\$")
+_SPARED = re.compile(r"\btest -f \S+ \|\|")
+_DEPTH = 12
+
+
+class Installs(Enum):
+    """What of Flux a step installs: the old way as a whole, or one of the operator's two parts."""
+
+    FLUX = "flux"
+    OPERATOR = "operator"
+    INSTANCE = "instance"
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapStep:
+    """One command with what it creates; `versions` are those of the charts it installs."""
+
+    command: Command
+    creates: frozenset[ObjectId]
+    installs: frozenset[Installs]
+
+    @property
+    def where(self) -> Location:
+        """Where it is written."""
+        return self.command.where
+
+
+def steps_of(tree: Tree, commands: Iterable[Command]) -> tuple[BootstrapStep, ...]:
+    """What each of the commands creates; those that create nothing are left out."""
+    known = helmfiles(tree)
+    steps = (_step(command, tree, known) for command in commands if not _is_spared(command, known))
+    return tuple(step for step in steps if step.creates or step.installs)
+
+
+def _is_spared(command: Command, known: tuple[Helmfile, ...]) -> bool:
+    """Whether a command runs only where a Helmfile is missing that is there."""
+    return bool(_SPARED.search(command.text)) and any(helmfile.path in command.paths for helmfile in known)
+
+
+def _step(command: Command, tree: Tree, known: tuple[Helmfile, ...]) -> BootstrapStep:
+    creates = set(_literal(command))
+    installs = set(_installed_by_text(command))
+    if _APPLIES.search(command.text):
+        for path in command.paths:
+            creates |= objects_at(path, tree, _namespace(command))
+            installs |= {Installs.FLUX} if installs_flux(path, tree) else set()
+    if _EACH_DIRECTORY.search(command.text):
+        creates |= set(_per_directory(command, tree))
+    if _SYNCS.search(command.text):
+        for release in _synced(command, known):
+            creates.add(ObjectId("", "Namespace", "", release.namespace))
+            installs |= _installed_by(release, tree)
+    if any(id.group == OPERATOR_GROUP and id.kind == "FluxInstance" for id in creates):
+        installs.add(Installs.INSTANCE)
+    return BootstrapStep(command, frozenset(creates), frozenset(installs))
+
+
+def _literal(command: Command) -> Iterator[ObjectId]:
+    """Objects that a command names itself: `create secret generic NAME`."""
+    for kind, name in _CREATES.findall(command.text):
+        word = name.strip("'\"")
+        namespaced = not kind.startswith("n")
+        if not re.search(r"[${}]", word):
+            namespace = _namespace(command) if namespaced else ""
+            yield ObjectId("", _KINDS.get(kind, "Secret"), namespace, word)
+
+
+def _namespace(command: Command) -> str:
+    stated = _IN.findall(command.text)
+    return stated[0] if stated else "default"
+
+
+def _per_directory(command: Command, tree: Tree) -> Iterator[ObjectId]:
+    """`find DIRECTORY -type d | while read ns; do kubectl create namespace "$ns"`."""
+    for path in command.paths:
+        names = {
+            rest[len(path) + 1 :].split("/")[0] for rest in tree.below(path) if rest.count("/") > path.count("/") + 1
+        }
+        yield from (ObjectId("", "Namespace", "", name) for name in names)
+
+
+def _installed_by_text(command: Command) -> Iterator[Installs]:
+    if _BY_HAND.search(command.text) or _INSTALL.search(command.text):
+        yield Installs.FLUX
+    charts = {OPERATOR: Installs.OPERATOR, INSTANCE: Installs.INSTANCE, FLUX_CHART: Installs.FLUX}
+    yield from (charts[chart] for chart in _CHART.findall(command.text))
+
+
+def _synced(command: Command, known: tuple[Helmfile, ...]) -> Iterator[HelmfileRelease]:
+    """The releases of the Helmfiles that a command names, or of a directory of them."""
+    for helmfile in known:
+        if any(path in (helmfile.path, posixpath.dirname(helmfile.path)) for path in command.paths):
+            yield from helmfile.releases
+
+
+def _installed_by(release: HelmfileRelease, tree: Tree) -> set[Installs]:
+    """What a release installs, if it can be rendered at all."""
+    charts = {OPERATOR: Installs.OPERATOR, INSTANCE: Installs.INSTANCE, FLUX_CHART: Installs.FLUX}
+    installed = charts.get(release.chart_name)
+    return {installed} if installed and not list(defects(release, tree)) else set()
+
+
+def installs_flux(path: str, tree: Tree) -> bool:
+    """Whether a path applies the manifests of a Flux release: a directory of kustomize, or a file of its output."""
+    listing = listing_of(path, tree) or (path if path in tree else "")
+    return bool(listing) and any(_INSTALL.search(str(entry)) for entry in _entries(listing, tree))
+
+
+def _entries(listing: str, tree: Tree) -> Iterator[object]:
+    for document in documents_of(tree, listing):
+        for field in ("resources", "bases"):
+            entries = document.mapping.get(field)
+            yield from entries if isinstance(entries, list) else ()
+
+
+def objects_at(path: str, tree: Tree, namespace: str) -> set[ObjectId]:
+    """The objects that applying a file or directory creates, also where it is a template or encrypted."""
+    return {_placed(id, namespace) for id in _objects(path, tree, 0)}
+
+
+def _objects(path: str, tree: Tree, depth: int) -> Iterator[ObjectId]:
+    listing = listing_of(path, tree) if path not in tree else None
+    if path in tree and posixpath.basename(path) not in KUSTOMIZATION_FILES:
+        yield from _described(path, tree)
+    elif listing is not None and depth < _DEPTH:
+        yield from _listed(listing, tree, depth)
+    elif path not in tree:
+        for file in tree.below(path):
+            if posixpath.dirname(file) == path and file.endswith((".yaml", ".yml", ".json")):
+                yield from _described(file, tree)
+
+
+def _listed(listing: str, tree: Tree, depth: int) -> Iterator[ObjectId]:
+    namespaces = [str(d.mapping["namespace"]) for d in documents_of(tree, listing) if d.mapping.get("namespace")]
+    for entry in _entries(listing, tree):
+        if isinstance(entry, str) and "://" not in entry:
+            target = clean_path(posixpath.join(posixpath.dirname(listing), entry))
+            for id in _objects(target, tree, depth + 1) if target in tree or tree.is_directory(target) else ():
+                yield (
+                    ObjectId(id.group, id.kind, namespaces[0], id.name)
+                    if namespaces and id.namespace
+                    else (_placed(id, namespaces[0]) if namespaces else id)
+                )
+
+
+def _placed(id: ObjectId, namespace: str) -> ObjectId:
+    is_global = id.kind in ("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding")
+    return id if id.namespace or is_global else ObjectId(id.group, id.kind, namespace, id.name)
+
+
+def _described(path: str, tree: Tree) -> tuple[ObjectId, ...]:
+    """Ids of the documents of a file; a template is read by its lines."""
+    text = text_of(tree, path)
+    if "kind:" not in text and '"kind"' not in text:
+        return ()
+    found = read_documents(path, text.encode())
+    if not found.problems:
+        return tuple(id_of(document.mapping) for document in found.documents if mapping(document.content).get("kind"))
+    return tuple(_roughly(part) for part in re.split(r"^---\s*$", text, flags=re.MULTILINE) if "kind:" in part)
+
+
+def _roughly(text: str) -> ObjectId:
+    def first(pattern: str) -> str:
+        match = re.search(pattern, text, re.MULTILINE)
+        return match[1].strip("'\"") if match and UNKNOWN not in match[1] else ""
+
+    group, _, version = first(r"^apiVersion:\s*(\S+)").rpartition("/")
+    metadata = first(r"^metadata:\s*\n((?:[ \t]+.*\n?)+)")
+    name = re.search(r"^\s+name:\s*(\S+)", metadata, re.MULTILINE)
+    namespace = re.search(r"^\s+namespace:\s*(\S+)", metadata, re.MULTILINE)
+    return ObjectId(
+        group if version else "",
+        first(r"^kind:\s*(\S+)"),
+        namespace[1].strip("'\"") if namespace else "",
+        name[1].strip("'\"") if name else "",
+    )
