@@ -19,6 +19,7 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
 from flux_handover.plan import adding, gates, present, protecting, retiring
+from flux_handover.plan.bootstrap import bootstrap
 from flux_handover.plan.choosing import SUPPORTED, choose_target
 from flux_handover.plan.decisions import assumptions, decisions
 from flux_handover.plan.edits import edited
@@ -133,6 +134,7 @@ def _drafters(handover: Handover) -> dict[PhaseName, Drafter]:
         PhaseName.PROTECT: lambda tree: protecting.protect(cluster, installation, tree, handover.overrides),
         PhaseName.OPERATOR: lambda tree: adding.operator(cluster, target, layout, style, tree),
         PhaseName.INSTANCE: lambda tree: adding.instance(cluster, target, layout, style, tree),
+        PhaseName.BOOTSTRAP: lambda tree: bootstrap(cluster, installation, target, style, tree),
         PhaseName.RETIRE: lambda tree: retiring.retire(cluster, installation, layout, tree),
     }
 
