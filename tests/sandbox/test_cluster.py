@@ -136,7 +136,7 @@ class TestLive:
     """Against the sandbox's own API server."""
 
     def test_an_applied_object_is_there_until_it_is_deleted(self, plane: ControlPlane) -> None:
-        applied = plane.cluster.apply(config_map("a", key="1"), manager="test")
+        applied = plane.cluster.apply(config_map("a", key="1"), field_manager="test")
         found = plane.cluster.get(config_map_id("a"))
 
         plane.cluster.delete(config_map_id("a"))
@@ -146,15 +146,15 @@ class TestLive:
         plane.cluster.delete(config_map_id("a"))
 
     def test_an_apply_takes_fields_over(self, plane: ControlPlane) -> None:
-        plane.cluster.apply(config_map("b", key="1"), manager="one")
-        plane.cluster.apply(config_map("b", key="2"), manager="two")
+        plane.cluster.apply(config_map("b", key="1"), field_manager="one")
+        plane.cluster.apply(config_map("b", key="2"), field_manager="two")
 
         assert (plane.cluster.get(config_map_id("b")) or {})["data"] == {"key": "2"}
 
     def test_a_patch_changes_what_it_names(self, plane: ControlPlane) -> None:
-        plane.cluster.apply(config_map("c", one="1", two="2"), manager="test")
+        plane.cluster.apply(config_map("c", one="1", two="2"), field_manager="test")
 
-        plane.cluster.patch(config_map_id("c"), {"data": {"one": None}}, manager="test")
+        plane.cluster.patch(config_map_id("c"), {"data": {"one": None}}, field_manager="test")
 
         assert [
             entry["data"]
@@ -169,14 +169,14 @@ class TestLive:
         assert plane.cluster.list(nothing.group, nothing.kind) == ()
         plane.cluster.delete(nothing)
         with pytest.raises(ClusterError, match="does not serve the kind"):
-            plane.cluster.patch(nothing, {}, manager="test")
+            plane.cluster.patch(nothing, {}, field_manager="test")
 
     def test_what_is_not_there_cannot_be_patched(self, plane: ControlPlane) -> None:
         with pytest.raises(ClusterError, match="NotFound"):
-            plane.cluster.patch(config_map_id("absent"), {"data": {}}, manager="test")
+            plane.cluster.patch(config_map_id("absent"), {"data": {}}, field_manager="test")
 
     def test_a_snapshot_holds_everything_but_noise(self, plane: ControlPlane) -> None:
-        plane.cluster.apply(config_map("d"), manager="test")
+        plane.cluster.apply(config_map("d"), field_manager="test")
 
         snapshot = plane.cluster.snapshot()
 
@@ -186,7 +186,7 @@ class TestLive:
         assert all(object_of(manifest).id == id for id, manifest in snapshot.items())
 
     def test_any_version_of_a_new_kind_can_be_applied(self, plane: ControlPlane, eventually: Eventually) -> None:
-        plane.cluster.apply(stub_crd(WIDGETS), manager="test")
+        plane.cluster.apply(stub_crd(WIDGETS), field_manager="test")
         eventually(lambda: plane.cluster.kind("example.org", "Widget"), seconds=20)
         metadata = {"name": "w", "namespace": "default"}
 
@@ -197,7 +197,7 @@ class TestLive:
                 "metadata": metadata,
                 "spec": {"any": [1]},
             }
-            plane.cluster.apply(manifest, manager="test")
+            plane.cluster.apply(manifest, field_manager="test")
 
         widgets = plane.cluster.list("example.org", "Widget")
         assert [(widget["kind"], widget["spec"]) for widget in widgets] == [("Widget", {"any": [1]})]
@@ -205,14 +205,14 @@ class TestLive:
         eventually(lambda: plane.cluster.get(CRD) is None, seconds=20)
 
     def test_the_recorder_tells_what_happened_in_order(self, plane: ControlPlane) -> None:
-        plane.cluster.apply(config_map("kept"), manager="test")
-        plane.cluster.apply(config_map("gone"), manager="test")
+        plane.cluster.apply(config_map("kept"), field_manager="test")
+        plane.cluster.apply(config_map("gone"), field_manager="test")
         with Recorder(plane.cluster) as recorder:
-            plane.cluster.apply(config_map("new"), manager="test")
-            plane.cluster.apply(config_map("kept", more="1"), manager="test")
+            plane.cluster.apply(config_map("new"), field_manager="test")
+            plane.cluster.apply(config_map("kept", more="1"), field_manager="test")
             plane.cluster.delete(config_map_id("gone"))
             plane.cluster.delete(config_map_id("new"))
-            plane.cluster.apply(config_map("new"), manager="test")
+            plane.cluster.apply(config_map("new"), field_manager="test")
             changes = recorder.settled()
 
         told = [(change.happened, change.id.name) for change in changes if change.id.kind == "ConfigMap"]
@@ -225,11 +225,11 @@ class TestLive:
         )
 
     def test_the_recorder_sees_an_object_come_again(self, plane: ControlPlane, eventually: Eventually) -> None:
-        plane.cluster.apply(config_map("again"), manager="test")
+        plane.cluster.apply(config_map("again"), field_manager="test")
         with Recorder(plane.cluster) as recorder:
             plane.cluster.delete(config_map_id("again"))
             eventually(lambda: any(c.happened is Happened.DELETED for c in recorder.changes), seconds=20)
-            plane.cluster.apply(config_map("again"), manager="test")
+            plane.cluster.apply(config_map("again"), field_manager="test")
             changes = recorder.settled()
 
         told = [change.happened for change in changes if change.id == config_map_id("again")]
@@ -237,11 +237,11 @@ class TestLive:
 
     def test_the_recorder_sees_kinds_that_come_later(self, plane: ControlPlane, eventually: Eventually) -> None:
         with Recorder(plane.cluster) as recorder:
-            plane.cluster.apply(stub_crd(WIDGETS), manager="test")
+            plane.cluster.apply(stub_crd(WIDGETS), field_manager="test")
             eventually(lambda: plane.cluster.kind("example.org", "Widget"), seconds=20)
             metadata = {"name": "late", "namespace": "default"}
             manifest = {"apiVersion": "example.org/v1", "kind": "Widget", "metadata": metadata}
-            plane.cluster.apply(manifest, manager="test")
+            plane.cluster.apply(manifest, field_manager="test")
             late = ObjectId("example.org", "Widget", "default", "late")
             eventually(lambda: late in recorder.current(), seconds=20)
             plane.cluster.delete(CRD)

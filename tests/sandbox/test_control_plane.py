@@ -89,7 +89,7 @@ def test_credentials_are_ours_alone(plane: ControlPlane) -> None:
 def test_two_control_planes_run_side_by_side(plane: ControlPlane, obtain: Obtain) -> None:
     with ControlPlane(paths(obtain(*CONTROL_PLANE))) as other:
         name = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "only-there"}}
-        other.cluster.apply(name, manager="test")
+        other.cluster.apply(name, field_manager="test")
 
         assert plane.cluster.get(ObjectId("", "Namespace", "", "only-there")) is None
         assert other.cluster.get(ObjectId("", "Namespace", "", "only-there")) is not None

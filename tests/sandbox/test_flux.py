@@ -107,8 +107,8 @@ class Home:
 
     def install(self) -> None:
         for manifest in install_manifests("v2.9.4", CONTROLLERS, "flux-system"):
-            self.cluster.apply(manifest, manager="flux")
-        self.cluster.apply(self.key.secret("sops-age", "flux-system"), manager="bootstrap")
+            self.cluster.apply(manifest, field_manager="flux")
+        self.cluster.apply(self.key.secret("sops-age", "flux-system"), field_manager="bootstrap")
         for name in CONTROLLERS:
             self._eventually(lambda name=name: self.is_available(name), seconds=90, what=f"{name} is available")
 
@@ -133,14 +133,14 @@ class Home:
 
     def apply(self, version: str, kind: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
         manifest = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
-        self.cluster.apply(manifest, manager="bootstrap")
+        self.cluster.apply(manifest, field_manager="bootstrap")
 
     def push(self, tree: Tree) -> str:
         sha = self.bare.commit(self.disguise.apply(tree).tree, "main", "change")
         change = {"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": sha}}}
         source = ObjectId(SOURCE_GROUP, "GitRepository", "flux-system", "home")
         if self.cluster.get(source) is not None:
-            self.cluster.patch(source, change, manager="bootstrap")
+            self.cluster.patch(source, change, field_manager="bootstrap")
         return sha
 
     def wait(self, name: str, sha: str) -> None:

@@ -53,7 +53,7 @@ def sandbox(obtain: Obtain) -> Iterator[Sandbox]:
             add_chart(running.world.registry, name, VERSION, program.parent / "crds" if name == CHARTS[0] else None)
         add_operator_manifests(running.world.registry, program)
         for manifest in install_manifests("v2.9.4", CONTROLLERS, "flux-system"):
-            running.cluster.apply(manifest, manager="flux")
+            running.cluster.apply(manifest, field_manager="flux")
         yield running
 
 
@@ -73,7 +73,7 @@ def release(sandbox: Sandbox, name: str, values: Manifest, **spec: Any) -> None:
         (f"{HELM_GROUP}/v2", "HelmRelease", release),
     ):
         manifest = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": content}
-        sandbox.cluster.apply(manifest, manager="bootstrap")
+        sandbox.cluster.apply(manifest, field_manager="bootstrap")
 
 
 def condition(sandbox: Sandbox, id: ObjectId) -> Manifest:

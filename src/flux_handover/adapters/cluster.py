@@ -87,11 +87,11 @@ class Cluster(Protocol):
         """All objects of a kind; none where the kind is not served."""
         ...
 
-    def apply(self, manifest: Manifest, *, manager: str) -> Manifest:
+    def apply(self, manifest: Manifest, *, field_manager: str) -> Manifest:
         """The object after a forced server-side apply."""
         ...
 
-    def patch(self, id: ObjectId, change: Manifest, *, manager: str, subresource: str = "") -> Manifest:
+    def patch(self, id: ObjectId, change: Manifest, *, field_manager: str, subresource: str = "") -> Manifest:
         """The object after a merge patch."""
         ...
 
@@ -171,19 +171,19 @@ class KubeCluster:
         served = self.kind(group, kind)
         return self._listed(served, namespace) if served else ()
 
-    def apply(self, manifest: Manifest, *, manager: str) -> Manifest:
+    def apply(self, manifest: Manifest, *, field_manager: str) -> Manifest:
         """The object after a forced server-side apply, at the version the manifest names."""
         id = id_of(manifest)
         kind = self._required(id)
         version = str(manifest["apiVersion"]).rpartition("/")[2]
         named = Kind(kind.group, version, kind.kind, kind.plural, kind.namespaced, kind.verbs)
-        query = urlencode({"fieldManager": manager, "force": "true"})
+        query = urlencode({"fieldManager": field_manager, "force": "true"})
         return self.send("PATCH", f"{named.path(id.namespace, id.name)}?{query}", manifest, content=APPLY_PATCH)
 
-    def patch(self, id: ObjectId, change: Manifest, *, manager: str, subresource: str = "") -> Manifest:
+    def patch(self, id: ObjectId, change: Manifest, *, field_manager: str, subresource: str = "") -> Manifest:
         """The object after a merge patch; `subresource` is for example `status`."""
         path = self._required(id).path(id.namespace, id.name) + (f"/{subresource}" if subresource else "")
-        return self.send("PATCH", f"{path}?{urlencode({'fieldManager': manager})}", change, content=MERGE_PATCH)
+        return self.send("PATCH", f"{path}?{urlencode({'fieldManager': field_manager})}", change, content=MERGE_PATCH)
 
     def delete(self, id: ObjectId, *, propagation: str = "Background") -> None:
         """Asks for a deletion; an object that is absent already is no error."""

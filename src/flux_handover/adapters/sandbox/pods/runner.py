@@ -97,7 +97,7 @@ class PodRunner:
 
     def _add_node(self) -> None:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
-        self._cluster.apply(node, manager=NODE)
+        self._cluster.apply(node, field_manager=NODE)
         ready = {"type": "Ready", "status": "True", "reason": "Sandbox", "message": "pods are played"}
         room = {"cpu": "64", "memory": "256Gi", "pods": "10000"}
         status = {"conditions": [ready], "capacity": room, "allocatable": room}

@@ -26,22 +26,27 @@ KINDS = (
     (HELM_GROUP, "HelmRelease"),
     (KUSTOMIZE_GROUP, "Kustomization"),
 )
+DEPENDENTS = ("HelmChart", "HelmRelease", "Kustomization")
 Served = Callable[[str], bool]
 
 
 def unreachable(manifests: Iterable[Manifest], served: Served) -> Mapping[ObjectId, str]:
     """What cannot become ready, with the reason: sources first, then all that needs them."""
     objects = {id_of(manifest): manifest for manifest in manifests}
-    reasons: dict[ObjectId, str] = {}
-    for id, manifest in objects.items():
-        url = str(mapping(manifest.get("spec")).get("url") or "")
-        if id.kind in SOURCES and not is_static(manifest) and not served(url):
-            reasons[id] = f"{url or 'its address'} is not served in the sandbox"
-    for kind in ("HelmChart", "HelmRelease", "Kustomization"):
-        for id, manifest in objects.items():
-            if id.kind == kind and (reason := blocked(id, manifest, objects, reasons, served)):
-                reasons[id] = reason
+    reasons = {id: reason for id, manifest in objects.items() if (reason := unserved(id, manifest, served))}
+    for kind in DEPENDENTS:
+        dependents = {id: manifest for id, manifest in objects.items() if id.kind == kind}
+        found = {id: blocked(id, manifest, objects, reasons, served) for id, manifest in dependents.items()}
+        reasons |= {id: reason for id, reason in found.items() if reason}
     return MappingProxyType({id: reason for id, reason in reasons.items() if not is_suspended(objects[id])})
+
+
+def unserved(id: ObjectId, manifest: Manifest, served: Served) -> str:
+    """Why a source can fetch nothing; empty where it can, and for all that is no source."""
+    if id.kind not in SOURCES or is_static(manifest):
+        return ""
+    url = str(mapping(manifest.get("spec")).get("url") or "")
+    return "" if served(url) else f"{url or 'its address'} is not served in the sandbox"
 
 
 def blocked(
@@ -156,7 +161,7 @@ class Lifter:
     def _lift(self, id: ObjectId, manifest: Manifest, reason: str) -> None:
         self._lifted[id] = reason
         if not mapping(manifest.get("spec")).get("suspend"):
-            manifest = self._cluster.patch(id, {"spec": {"suspend": True}}, manager=MANAGER)
+            manifest = self._cluster.patch(id, {"spec": {"suspend": True}}, field_manager=MANAGER)
         if not says_ready(manifest):
             status = ready_status(manifest, reason, time.time())
-            self._cluster.patch(id, status, manager=MANAGER, subresource="status")
+            self._cluster.patch(id, status, field_manager=MANAGER, subresource="status")

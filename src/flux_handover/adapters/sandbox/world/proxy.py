@@ -50,12 +50,12 @@ class ProxyHandler(SiteHandler):
         self.send_response(200)
         self.end_headers()
         with suppress(OSError, ssl.SSLError, ValueError):
-            self.serve_as(name, proxy.context_for(host))
+            self.serve_as(name, proxy.tls_for(host))
 
-    def serve_as(self, host: str, context: ssl.SSLContext) -> None:
+    def serve_as(self, host: str, tls: ssl.SSLContext) -> None:
         """Serves the requests inside the tunnel."""
         handler = type("TunnelHandler", (SiteHandler,), {"scheme": "https"})
-        with context.wrap_socket(self.connection, server_side=True) as tunnel:
+        with tls.wrap_socket(self.connection, server_side=True) as tunnel:
             handler(tunnel, self.client_address, self.server)
 
     def answer(self, request: Request) -> Response:
@@ -71,16 +71,16 @@ class ProxyServer(LoopbackServer):
         super().__init__(ProxyHandler, outside.answer)
         self.outside = outside
         self._authority = authority
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._tls: dict[str, ssl.SSLContext] = {}
 
-    def context_for(self, host: str) -> ssl.SSLContext:
+    def tls_for(self, host: str) -> ssl.SSLContext:
         """The server side of TLS as `host`."""
-        if host not in self._contexts:
+        if host not in self._tls:
             issued = self._authority.certificate_for(host)
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(issued.certificate, issued.key)
-            self._contexts[host] = context
-        return self._contexts[host]
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(issued.certificate, issued.key)
+            self._tls[host] = tls
+        return self._tls[host]
 
 
 @contextmanager

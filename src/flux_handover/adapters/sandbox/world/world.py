@@ -54,6 +54,7 @@ class World:
         self._socks: SocksServer | None = None
         self.git = GitHosts()
         self.registry = Registry()
+        self._pages: dict[str, bytes] = {}
         self.authority = Authority(plane.folder / "world", "flux-handover sandbox world")
         self.outside = outside(network, recording or plane.folder / "recording")
 
@@ -98,6 +99,10 @@ class World:
         else:
             raise SandboxError(f"{address.scheme} addresses of Git cannot be served here", where=url)
 
+    def publish(self, url: str, content: bytes) -> None:
+        """Answers one web address, for example of a remote base, with a file."""
+        self._pages[url] = content
+
     def ssh_secret(self, url: str) -> Mapping[str, str]:
         """What the Secret of an `ssh://` source must hold here, instead of the user's deploy key."""
         address = address_of(url)
@@ -117,10 +122,13 @@ class World:
 
     def reaches(self, host: str) -> bool:
         """Whether the proxy lets a client through to a host."""
-        return host in self.git.hosts() or self.registry.answers(host) or self.outside.reaches(host)
+        is_ours = host in self.git.hosts() or self.registry.answers(host) or self._has_page(host)
+        return is_ours or self.outside.reaches(host)
 
     def answer(self, request: Request) -> Response:
         """The answer to any request that came through the proxy."""
+        if request.url in self._pages:
+            return Response(200, self._pages[request.url])
         if (found := self.git.answer(request)) is not None:
             return found
         if self.registry.answers(request.host):
@@ -128,6 +136,9 @@ class World:
             if found.status != 404 or not self.outside.reaches(request.host):
                 return found
         return self.outside.answer(request)
+
+    def _has_page(self, host: str) -> bool:
+        return any(address_of(url).authority == host for url in self._pages)
 
 
 def outside(network: Network, recording: Path) -> Online | Replay:
