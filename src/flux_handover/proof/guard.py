@@ -1,0 +1,206 @@
+"""Any revisions, one after the other: what each would make Flux delete, break or leave undecided.
+
+A step starts from the cluster that the steps before it left, frozen Kustomizations included; nothing is
+compared with a parent commit. The first revision is taken as reconciled, except for Kustomizations that
+do not build there: they keep what an earlier revision gave them (contract K8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from flux_handover.findings import Finding
+from flux_handover.model.building import Builder
+from flux_handover.model.snapshot import Snapshot
+from flux_handover.objects import ObjectId
+from flux_handover.proof.deletions import Deleted, deletions_of
+from flux_handover.proof.equivalence import is_unchanged
+from flux_handover.proof.guard_bases import Base
+from flux_handover.proof.guard_clusters import CONTINUED, continued, views
+from flux_handover.proof.guard_report import GuardReport, Standing, standing_of
+from flux_handover.proof.hazards import findings_between, signs_of
+from flux_handover.proof.hazards.registry import Pair, Sign, View
+from flux_handover.proof.reconcile_cluster import UserStep
+from flux_handover.proof.scope import outside
+from flux_handover.proof.series import Outcome, outcome_of
+from flux_handover.proof.stages import Revision, gates_between, stage_of
+from flux_handover.proof.staging import Stage, Staged, staged
+from flux_handover.proof.world import Live, World
+from flux_handover.tree import Tree
+
+Signs = Mapping[str, tuple[Sign, ...]]
+ReadRevision = Callable[[Tree, str, Snapshot], Snapshot]
+"""Reads a tree under a name; the snapshot before it says what the cluster keeps where something does not build."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A revision to judge: its name, for people and for the record, and its files."""
+
+    name: str
+    tree: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The revision that the cluster has; `bases` says whence the inventory of each Kustomization is, by cluster."""
+
+    snapshot: Snapshot
+    bases: Mapping[str, Mapping[ObjectId, Base]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """One cluster as the steps so far left it; `world` is None before the first.
+
+    `gone` was deleted and does not come back by itself; `doubtful` are Kustomizations whose inventory is not known.
+    """
+
+    view: View
+    stage: Stage
+    signs: Signs
+    bases: Mapping[ObjectId, Base]
+    doubtful: frozenset[ObjectId]
+    world: World | None = None
+    gone: frozenset[ObjectId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one cluster's part of a report is made of."""
+
+    carried: _Carried
+    deletes: tuple[Deleted, ...]
+    standings: tuple[Standing, ...]
+    findings: tuple[Finding, ...]
+    undecided: tuple[str, ...]
+
+
+def guard(start: Start, points: Iterable[Point], read: ReadRevision, builder: Builder) -> Iterator[GuardReport]:
+    """One report for each revision in turn; each is read only when it is its turn."""
+    before = start.snapshot
+    carried = {view.cluster.name: _first(view, start, builder) for view in views(before)}
+    for point in points:
+        after = continued(before, read(point.tree, point.name, before), builder)
+        steps = [_step(carried[view.cluster.name], view, after, builder) for view in _known(after, carried)]
+        fresh = [view for view in views(after) if view.cluster.name not in carried]
+        carried |= {step.carried.view.cluster.name: step.carried for step in steps}
+        carried |= {view.cluster.name: _first(view, Start(after), builder) for view in fresh}
+        yield _report(before, after, steps, fresh)
+        before = after
+
+
+def _known(after: Snapshot, carried: Mapping[str, _Carried]) -> Iterator[View]:
+    return (view for view in views(after) if view.cluster.name in carried)
+
+
+def _first(view: View, start: Start, builder: Builder) -> _Carried:
+    cluster = view.cluster
+    bases = start.bases.get(cluster.name, {})
+    stage = stage_of(Revision(start.snapshot.revision, view.tree, cluster), None, builder)
+    doubtful = frozenset(id for id, base in bases.items() if base.is_unknown)
+    return _Carried(view, stage, signs_of(view), bases, doubtful)
+
+
+def _step(carried: _Carried, view: View, after: Snapshot, builder: Builder) -> _Step:
+    if _is_same(carried.view, view):
+        return _quiet(carried, view)
+    before = Revision(carried.stage.revision, carried.view.tree, carried.view.cluster)
+    revision = Revision(after.revision, view.tree, view.cluster)
+    stage = stage_of(revision, before, builder)
+    pair, start, outcome = _outcome(carried, stage)
+    installation = carried.view.installation
+    deletes = deletions_of(outcome, before, revision, carried.stage, pair, installation)
+    compared = Pair(carried.view, view, deletes, outcome.breaches, dict(outcome.frozen))
+    signs = signs_of(view)
+    return _Step(
+        carried=_next(carried, view, stage, signs, outcome, start),
+        deletes=deletes,
+        standings=tuple(_standings(carried, view)),
+        findings=tuple(findings_between(compared, carried.signs, signs)),
+        undecided=(*outcome.undecided, *_doubts(carried, view)),
+    )
+
+
+def _is_same(before: View, after: View) -> bool:
+    """Whether every Kustomization certainly gives what it gave, from the same sources."""
+    old, new = before.cluster, after.cluster
+    if old.builds.keys() != new.builds.keys() or old.sources != new.sources:
+        return False
+    return all(is_unchanged(old.builds[id], new.builds[id]) for id in new.builds)
+
+
+def _quiet(carried: _Carried, view: View) -> _Step:
+    """A step that changes nothing Flux reads: the world stays, and only what files alone say can be new."""
+    signs = signs_of(view)
+    findings = tuple(findings_between(Pair(carried.view, view), carried.signs, signs))
+    return _Step(replace(carried, view=view, signs=signs), (), tuple(_standings(carried, view)), findings, ())
+
+
+def _outcome(carried: _Carried, stage: Stage) -> tuple[Staged, World, Outcome]:
+    """What the step does, where nothing that Git never rendered is missing without a reason."""
+    view = carried.view
+    gates = gates_between(view.installation.version, carried.stage.cluster, stage.cluster)
+    pair = staged((carried.stage, stage), gates)
+    world = carried.world if carried.world is not None else pair.world
+    program = (UserStep(pair.pushes[0]),)
+    assumed = outside(world, pair.environment, program) - carried.gone
+    start = replace(world, live=type(world.live)({**dict(world.live.items()), **{id: Live() for id in assumed}}))
+    return pair, start, outcome_of(start, program, pair.environment)
+
+
+def _next(carried: _Carried, view: View, stage: Stage, signs: Signs, outcome: Outcome, start: World) -> _Carried:
+    live = outcome.world.live
+    gone = {id for id in start.live if id not in live} | {id for id in carried.gone if id not in live}
+    built = {build.id for build in view.cluster if build.objects}
+    return replace(
+        carried,
+        view=view,
+        stage=replace(stage, stale=()),
+        signs=signs,
+        doubtful=carried.doubtful - built,
+        world=outcome.world,
+        gone=frozenset(gone),
+    )
+
+
+def _doubts(carried: _Carried, view: View) -> Iterator[str]:
+    """Kustomizations that prune again, from an inventory that nobody here knows."""
+    for id in sorted(carried.doubtful):
+        build = view.cluster.builds.get(id)
+        if build is None or (build.objects and build.ks.prune):
+            event = "is deleted" if build is None else "builds again"
+            yield f"{id} {event}, and no revision tells what it applied last"
+
+
+def _standings(carried: _Carried, view: View) -> Iterator[Standing]:
+    old, new = carried.view.cluster, view.cluster
+    for id in sorted(old.builds.keys() | new.builds.keys()):
+        yield standing_of(new.name, old.builds.get(id), new.builds.get(id), carried.bases.get(id))
+
+
+def _report(before: Snapshot, after: Snapshot, steps: Iterable[_Step], fresh: Iterable[View]) -> GuardReport:
+    parts = tuple(steps)
+    new = tuple(standing_of(view.cluster.name, None, build, None) for view in fresh for build in view.cluster)
+    return GuardReport(
+        base=before.revision,
+        revision=after.revision,
+        deletes=tuple(deleted for part in parts for deleted in part.deletes),
+        kustomizations=(*(standing for part in parts for standing in part.standings), *new),
+        findings=tuple(finding for part in parts for finding in part.findings),
+        undecided=tuple(reason for part in parts for reason in part.undecided),
+        notes=tuple(_notes(before, after, fresh)),
+        candidates=after.candidates if not after.clusters else (),
+        clusters=tuple(cluster.name for cluster in after.clusters),
+    )
+
+
+def _notes(before: Snapshot, after: Snapshot, fresh: Iterable[View]) -> Iterator[str]:
+    for view in fresh:
+        yield f"cluster {view.cluster.name} is new: nothing of it is live, so nothing of it can be deleted"
+    for cluster in after.clusters:
+        if cluster.origin == CONTINUED:
+            yield f"cluster {cluster.name} has no root of its own any more; what its live root does is judged"
+    if not after.clusters and before.clusters:
+        yield "no root is left in this revision"

@@ -1,0 +1,51 @@
+"""Clusters from one revision to the next: a live root goes on, whatever the files say of it now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from flux_handover.model.building import Builder, Network
+from flux_handover.model.declared import declarations
+from flux_handover.model.render import Repository, render_cluster
+from flux_handover.model.rendering import Cluster
+from flux_handover.model.roots import Root
+from flux_handover.model.snapshot import Snapshot
+from flux_handover.proof.hazards.registry import View
+from flux_handover.proof.staging import root_source
+from flux_handover.tree import Tree
+
+CONTINUED = "continued from the revision before"
+
+
+def views(snapshot: Snapshot) -> Iterator[View]:
+    """Each cluster of a snapshot with its files and its Flux."""
+    for cluster in snapshot.clusters:
+        yield View(snapshot.tree, cluster, snapshot.installations[cluster.name])
+
+
+def continued(before: Snapshot, after: Snapshot, builder: Builder) -> Snapshot:
+    """The later snapshot with every cluster that was live: where its root is no longer found, what the old one does.
+
+    The live root keeps its spec until something changes it. Where its path is gone it builds nothing and
+    prunes nothing.
+    """
+    found = {(cluster.name, cluster.root): cluster for cluster in after.clusters}
+    missing = [cluster for cluster in before.clusters if (cluster.name, cluster.root) not in found]
+    if not missing:
+        return after
+    going_on = [_followed(cluster, after.tree, builder) for cluster in missing]
+    names = {cluster.name for cluster in going_on}
+    moved = {(cluster.root, cluster.builds[cluster.root].ks.path) for cluster in going_on}
+    others = [c for c in after.clusters if c.name not in names and (c.root, c.builds[c.root].ks.path) not in moved]
+    installations = {**before.installations, **after.installations}
+    clusters = tuple(sorted((*others, *going_on), key=lambda cluster: cluster.name))
+    kept = {cluster.name: installations[cluster.name] for cluster in clusters}
+    return replace(after, clusters=clusters, installations=kept)
+
+
+def _followed(cluster: Cluster, tree: Tree, builder: Builder) -> Cluster:
+    ks, source = cluster.builds[cluster.root].ks, root_source(cluster)
+    repository = Repository(tree, declarations(tree), builder, Network.DENIED)
+    root = Root(ks, source, CONTINUED, cluster.builds[cluster.root].where)
+    return replace(render_cluster(root, repository, cluster), name=cluster.name, origin=CONTINUED)

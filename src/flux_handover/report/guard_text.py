@@ -1,0 +1,119 @@
+"""`guard` for people: what would be deleted first, then what would break, then what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import RenderableType
+
+from flux_handover.findings import Finding, Severity
+from flux_handover.objects import ObjectId, names
+from flux_handover.proof.deletions import Deleted
+from flux_handover.proof.guard_report import GuardReport, Safety
+from flux_handover.report.findings_text import findings_page
+from flux_handover.report.page import Screen, columns, counted, heading, indented, quiet, rendered, state, text
+
+SHOWN = 12
+_DELETING = ("O", "V3")
+
+
+def guard_text(report: GuardReport, screen: Screen) -> str:
+    """The page of one step."""
+    return rendered(screen, _page(report, screen))
+
+
+def _page(report: GuardReport, screen: Screen) -> Iterator[RenderableType]:
+    yield heading(f"{report.base[:12]} -> {report.revision[:12]}: ").append_text(state(word_of(report.verdict)))
+    for part in (_deletes(report, screen), _others(report, screen), _notes(report)):
+        yield from (indented(one) for one in part)
+
+
+def word_of(verdict: Safety) -> str:
+    """The verdict as one word."""
+    return {Safety.SAFE: "ok", Safety.UNSAFE: "error", Safety.UNKNOWN: "unknown"}[verdict]
+
+
+def _deletes(report: GuardReport, screen: Screen) -> Iterator[RenderableType]:
+    direct = [one for one in report.deletes if not one.cascade]
+    if not report.deletes:
+        yield text("deletes nothing")
+        return
+    alarms = [one for one in direct if not one.expected]
+    expected = [one for one in direct if one.expected]
+    if alarms:
+        yield text(f"deletes {counted(len(total(report, alarms)), 'object')}, not all of them meant:", "bold red")
+        yield from _listed(report, alarms, screen)
+    if expected:
+        yield text(f"deletes {counted(len(total(report, expected)), 'object')} that left Git on purpose:")
+        yield from _listed(report, expected, screen)
+
+
+def total(report: GuardReport, direct: Iterable[Deleted]) -> frozenset[ObjectId]:
+    """The deleted objects and all that goes along with them."""
+    found = {one.id for one in direct}
+    waiting = list(found)
+    while waiting:
+        above = waiting.pop()
+        fresh = {one.id for one in report.deletes if one.cascade and one.via == above} - found
+        found |= fresh
+        waiting.extend(fresh)
+    return frozenset(found)
+
+
+def _listed(report: GuardReport, direct: Sequence[Deleted], screen: Screen) -> Iterator[RenderableType]:
+    shown = direct if screen.is_full else direct[:SHOWN]
+    yield indented(columns((_row(report, one) for one in shown), gap=1))
+    if len(shown) < len(direct):
+        yield indented(quiet(f"and {len(direct) - len(shown)} more; --verbose lists all"))
+    if screen.is_full:
+        for one in direct:
+            yield from _traced(one)
+
+
+def _row(report: GuardReport, one: Deleted) -> tuple[RenderableType, ...]:
+    below = total(report, [one]) - {one.id}
+    also = f", and with it {brief(below)}" if below else ""
+    unknown = "; what its chart installed goes too" if one.takes_along else ""
+    again = "; made again later" if one.recreated else ""
+    return state("-"), text(str(one.id)), text(f"{one.reason}{also}{unknown}{again}")
+
+
+def brief(ids: Iterable[ObjectId], limit: int = 3) -> str:
+    """The first ids, and how many more there are."""
+    ordered = sorted(ids)
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return names(ordered[:limit]) + more
+
+
+def _traced(one: Deleted) -> Iterator[RenderableType]:
+    if not one.expected:
+        edge = f" ({one.counterexample.edge})" if one.counterexample.edge else ""
+        yield text(f"how {one.id} is lost{edge}:")
+        yield indented(*(text(str(step)) for step in one.counterexample.trace))
+
+
+def _others(report: GuardReport, screen: Screen) -> Iterator[RenderableType]:
+    """Findings that are not already said by the list of deletions."""
+    deleted = {one.id.full for one in report.deletes if not one.cascade and not one.expected}
+    others = [finding for finding in report.findings if not (_is_deletion(finding) and finding.subject in deleted)]
+    shown = others if screen.is_full else [f for f in others if f.severity is not Severity.INFO]
+    yield from findings_page(shown)
+
+
+def _is_deletion(finding: Finding) -> bool:
+    return finding.hazard.startswith(_DELETING) and finding.severity is Severity.ERROR
+
+
+def _notes(report: GuardReport) -> Iterator[RenderableType]:
+    for sentence in dict.fromkeys(report.undecided):
+        yield columns([(state("unknown"), text(sentence))])
+    for waived in report.waived:
+        yield text(
+            f"waived by {waived.waiver.where}: {waived.waiver.code} {waived.waiver.object}: {waived.waiver.reason}"
+        )
+    yield from (quiet(note) for note in report.notes)
+    if not report.clusters:
+        roots = ", ".join(report.candidates)
+        yield text(
+            f"no root is known here; name one with --root: {roots}" if roots else "there is no Flux here to guard"
+        )
