@@ -6,13 +6,25 @@ and for the generation that was observed, not only for what is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from flux_handover.catalogue import distributions
 from flux_handover.catalogue.manifests import CLUSTER_SCOPED
+from flux_handover.model.flux import FluxKustomization
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import OPERATOR_NAME, OWNER_NAME, PRUNE, Object, ObjectId
+from flux_handover.objects import (
+    HELM_GROUP,
+    KUSTOMIZE_GROUP,
+    OPERATOR_NAME,
+    OWNER_NAME,
+    PRUNE,
+    Object,
+    ObjectId,
+    mapping,
+)
+from flux_handover.plan.conditions import ANY, AllReady, Every, FieldIs, Has, IsAbsent, IsReady, NoneHas
 from flux_handover.plan.phases import Gate
 from flux_handover.plan.protecting import Override
 from flux_handover.plan.target import InstanceForm, Target
@@ -21,6 +33,8 @@ KUSTOMIZATIONS = "kustomizations.kustomize.toolkit.fluxcd.io"
 HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
 OCI_REPOSITORIES = "ocirepositories.source.toolkit.fluxcd.io"
 INSTANCES = "fluxinstances.fluxcd.controlplane.io"
+_OWNERS = ((KUSTOMIZE_GROUP, "Kustomization"), (HELM_GROUP, "HelmRelease"))
+_PRUNE_MARK = ("metadata", "annotations", PRUNE)
 _OBSERVED = "{.metadata.generation}={.status.observedGeneration}"
 
 
@@ -38,7 +52,8 @@ def preflight(cluster: Cluster, installation: Installation) -> tuple[Gate, ...]:
 
 def all_ready(when: str) -> Iterator[Gate]:
     """Everything Ready: what does not reconcile now will not follow the next commit either (R20)."""
-    for name, kind in (("kustomizations-ready", KUSTOMIZATIONS), ("helmreleases-ready", HELM_RELEASES)):
+    names = (("kustomizations-ready", KUSTOMIZATIONS), ("helmreleases-ready", HELM_RELEASES))
+    for (name, kind), owner in zip(names, _OWNERS, strict=True):
         yield Gate(
             id=name,
             object=None,
@@ -46,6 +61,7 @@ def all_ready(when: str) -> Iterator[Gate]:
             command=f"kubectl wait {kind} --all --all-namespaces --for=condition=Ready --timeout=60s",
             expect="`condition met` on every line",
             why=f"a Kustomization that is not Ready {when} keeps its old inventory and spec",
+            looks_for=AllReady(*owner),
         )
 
 
@@ -59,16 +75,18 @@ def before_operator(cluster: Cluster, installation: Installation, overrides: tup
 
 def before_instance(target: Target) -> tuple[Gate, ...]:
     """The operator runs, and the API server knows its kinds."""
+    definition = ObjectId("apiextensions.k8s.io", "CustomResourceDefinition", "", INSTANCES)
     return (
         _ready(KUSTOMIZATIONS, target.layout.operator.ks, "the instance's Kustomization depends on it"),
         _ready(HELM_RELEASES, target.operator.id, "without the operator a FluxInstance does nothing"),
         Gate(
             id="instance-crd",
-            object=ObjectId("apiextensions.k8s.io", "CustomResourceDefinition", "", INSTANCES),
+            object=definition,
             condition="the kind FluxInstance is established",
             command=f"kubectl wait crd/{INSTANCES} --for=condition=Established --timeout=60s",
             expect=f"customresourcedefinition.apiextensions.k8s.io/{INSTANCES} condition met",
             why="an unknown kind fails the dry run of a whole stage (E14)",
+            looks_for=IsReady(definition, "Established"),
         ),
     )
 
@@ -86,10 +104,15 @@ def after_instance(target: Target, installation: Installation) -> tuple[Gate, ..
         ),
         expect=f"True {version}, perhaps with @sha256:... behind it",
         why="the operator applies everything before it says so",
+        looks_for=Every((IsReady(target.instance_id), Has(target.instance_id, (_at(version),)))),
     )
     release = (_ready(HELM_RELEASES, target.instance.id, "its chart must be through before the next push"),)
     form = release if target.form is InstanceForm.HELMRELEASE else ()
     return (ready, *form, *_adopted(target, installation), *all_ready("after the controllers were rolled"))
+
+
+def _at(version: str) -> FieldIs:
+    return FieldIs(("status", "lastAppliedRevision"), rf"{re.escape(version)}(@.*)?")
 
 
 def before_references(removed: Iterable[ObjectId]) -> tuple[Gate, ...]:
@@ -99,17 +122,19 @@ def before_references(removed: Iterable[ObjectId]) -> tuple[Gate, ...]:
 
 
 def _quiet() -> Iterator[Gate]:
-    for name, condition, test, why in (
+    for name, condition, test, field, why in (
         (
             "none-suspended",
             "nothing is suspended",
             "@.spec.suspend==true",
+            FieldIs(("spec", "suspend"), "true"),
             "what is suspended does not follow a commit",
         ),
         (
             "none-terminating",
             "nothing is being deleted",
             "@.metadata.deletionTimestamp",
+            FieldIs(("metadata", "deletionTimestamp"), ".+"),
             "a pending finalizer fires as soon as its controller comes back (O14)",
         ),
     ):
@@ -124,6 +149,7 @@ def _quiet() -> Iterator[Gate]:
             ),
             expect="no output",
             why=why,
+            looks_for=NoneHas(_OWNERS, field),
         )
 
 
@@ -141,7 +167,15 @@ def _images(installation: Installation) -> Gate:
         ),
         expect="the tags " + ", ".join(running),
         why="the FluxInstance gets exactly this version; another one running would be moved by it",
+        looks_for=Every(tuple(_tagged(installation, name) for name in installation.components)),
     )
+
+
+def _tagged(installation: Installation, name: str) -> Has:
+    version = distributions.controller_version(installation.version, name)
+    image = ("spec", "template", "spec", "containers", 0, "image")
+    id = ObjectId("apps", "Deployment", installation.namespace, name)
+    return Has(id, (FieldIs(image, rf".*:{re.escape(version)}(@.*)?"),))
 
 
 def _stored_versions(installation: Installation) -> Gate:
@@ -156,7 +190,16 @@ def _stored_versions(installation: Installation) -> Gate:
         ),
         expect=", ".join(f'{kind} ["{version}"]' for (_, kind), version in sorted(stored.items())),
         why="an old version in the list blocks the next minor; the operator migrates it after adoption",
+        looks_for=Every(tuple(_stored(installation, stored))),
     )
+
+
+def _stored(installation: Installation, stored: Mapping[tuple[str, str], str]) -> Iterator[Has]:
+    for object in installation.live:
+        key = (str(object.spec.get("group")), str(mapping(object.spec.get("names")).get("kind")))
+        if object.id.kind == "CustomResourceDefinition" and key in stored:
+            path = ("status", "storedVersions")
+            yield Has(object.id, (FieldIs((*path, 0), re.escape(stored[key])), FieldIs((*path, 1), None)))
 
 
 def _live_specs(cluster: Cluster, installation: Installation) -> Iterator[Gate]:
@@ -174,7 +217,16 @@ def _live_specs(cluster: Cluster, installation: Installation) -> Iterator[Gate]:
             ),
             expect=f"{ks.object.spec.get('path', '')} {str(ks.prune).lower()} {ks.source.kind}/{ks.source.name}",
             why="what is deleted is decided by the live object, not by Git",
+            looks_for=Has(ks.id, tuple(_spec_of(ks))),
         )
+
+
+def _spec_of(ks: FluxKustomization) -> Iterator[FieldIs]:
+    path = str(ks.object.spec.get("path") or "")
+    yield FieldIs(("spec", "path"), re.escape(path) if path else None)
+    yield FieldIs(("spec", "prune"), str(ks.prune).lower())
+    yield FieldIs(("spec", "sourceRef", "kind"), re.escape(ks.source.kind))
+    yield FieldIs(("spec", "sourceRef", "name"), re.escape(ks.source.name))
 
 
 def _secrets(cluster: Cluster) -> Iterator[Gate]:
@@ -186,6 +238,7 @@ def _secrets(cluster: Cluster) -> Iterator[Gate]:
             command=f"kubectl -n {id.namespace} get secret {id.name} -o name",
             expect=f"secret/{id.name}",
             why="source-controller restarts during adoption and fetches everything anew",
+            looks_for=Has(id),
         )
 
 
@@ -203,6 +256,7 @@ def _protected(owner: Build, installation: Installation) -> list[Gate]:
             command=f"kubectl {place}get {kinds} -l app.kubernetes.io/part-of=flux -o jsonpath='{path}'",
             expect="\n".join(f"{id.kind}/{id.name} disabled" for id in sorted(ids)),
             why="only the mark on the live object counts when its file leaves Git",
+            looks_for=Every(tuple(Has(id, (FieldIs(_PRUNE_MARK, "(?i)disabled"),)) for id in ids)),
         )
         for scope, place, kinds, ids in _by_scope(installation.live, installation.namespace)
     ]
@@ -219,6 +273,9 @@ def _unpruned(id: ObjectId) -> Gate:
         ),
         expect="false, no policy, and twice the same number",
         why="until then removing it from Git deletes Flux itself (O4)",
+        looks_for=Has(
+            id, (FieldIs(("spec", "prune"), "false"), FieldIs(("spec", "deletionPolicy"), None)), observed=True
+        ),
     )
 
 
@@ -234,7 +291,12 @@ def _overridden(id: ObjectId, overrides: list[Override]) -> Gate:
         ),
         expect=f"{' '.join(names)} True, perhaps with other names before them",
         why="; ".join(override.why for override in overrides),
+        looks_for=Every((IsReady(id), Has(id, tuple(_targets(names))))),
     )
+
+
+def _targets(names: Iterable[str]) -> Iterator[FieldIs]:
+    yield from (FieldIs(("spec", "patches", ANY, "target", "name"), re.escape(name)) for name in names)
 
 
 def _ready(kind: str, id: ObjectId, why: str) -> Gate:
@@ -245,6 +307,7 @@ def _ready(kind: str, id: ObjectId, why: str) -> Gate:
         command=f"kubectl -n {id.namespace} wait {kind}/{id.name} --for=condition=Ready --timeout=5m",
         expect=f"{kind.replace('s.', '.', 1)}/{id.name} condition met",
         why=why,
+        looks_for=IsReady(id),
     )
 
 
@@ -257,6 +320,7 @@ def _gone(id: ObjectId) -> Gate:
         command=f"kubectl -n {id.namespace} get {plural} {id.name} --ignore-not-found -o name",
         expect="no output",
         why="the phase declares this deletion and no other",
+        looks_for=IsAbsent(id),
     )
 
 
@@ -275,7 +339,18 @@ def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
             command=f"kubectl {place}get {kinds} -l app.kubernetes.io/part-of=flux -o jsonpath='{path}'",
             expect="\n".join(f"{id.kind}/{id.name} {target.instance_id.name} [] Disabled" for id in sorted(ids)),
             why="an object that still carries the old owner's label can be deleted by it (E4)",
+            looks_for=Every(tuple(_owned(id, target.instance_id.name) for id in ids)),
         )
+
+
+def _owned(id: ObjectId, instance: str) -> Has:
+    labels = ("metadata", "labels")
+    fields = (
+        FieldIs((*labels, OPERATOR_NAME), re.escape(instance)),
+        FieldIs((*labels, OWNER_NAME), None),
+        FieldIs(_PRUNE_MARK, "(?i)disabled"),
+    )
+    return Has(id, fields)
 
 
 def _by_scope(objects: Iterable[Object], namespace: str) -> Iterator[tuple[str, str, str, list[ObjectId]]]:

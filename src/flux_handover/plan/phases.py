@@ -8,6 +8,7 @@ from enum import Enum
 from flux_handover.findings import Finding
 from flux_handover.model.installation import Installation
 from flux_handover.objects import ObjectId
+from flux_handover.plan.conditions import Condition
 from flux_handover.plan.operations import Operation
 from flux_handover.plan.target import Target
 from flux_handover.tree import Tree
@@ -28,7 +29,10 @@ class PhaseName(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What must be observed in the cluster before the next phase begins; `command` is read-only."""
+    """What must be observed in the cluster before the next phase begins; `command` is read-only.
+
+    `looks_for` says the same as `command` and `expect`, for programs; without it only a person can tell.
+    """
 
     id: str
     object: ObjectId | None
@@ -36,6 +40,7 @@ class Gate:
     command: str
     expect: str
     why: str
+    looks_for: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
