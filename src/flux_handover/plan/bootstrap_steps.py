@@ -60,7 +60,13 @@ def steps_of(tree: Tree, commands: Iterable[Command]) -> tuple[BootstrapStep, ..
     """What each of the commands creates; those that create nothing are left out."""
     known = helmfiles(tree)
     steps = (_step(command, tree, known) for command in commands if not _is_spared(command, known))
-    return tuple(step for step in steps if step.creates or step.installs)
+    return tuple(step for step in steps if step.creates or step.installs or is_unread(step))
+
+
+def is_unread(step: BootstrapStep) -> bool:
+    """Whether a step applies something that is not known: a path or text that only a variable names."""
+    applies = _APPLIES.search(step.command.text) is not None and "://" not in step.command.text
+    return applies and not step.creates and not step.installs and not step.command.paths
 
 
 def _is_spared(command: Command, known: tuple[Helmfile, ...]) -> bool:

@@ -1,0 +1,139 @@
+"""Whether a bare cluster can be built again from what a revision holds: obligation `bootstrap-complete` (R22).
+
+Steps are commands in runners, scripts and runbooks; what each creates is read from it and from the
+files it names. Up to phase `bootstrap` the old way must go on working, wherever there was one;
+from then on the operator must be installed, and everything that the root needs be created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from flux_handover.findings import Location
+from flux_handover.objects import ObjectId
+from flux_handover.plan import present
+from flux_handover.plan.bootstrap import bootstrap_steps
+from flux_handover.plan.bootstrap_helmfiles import HelmfileRelease, beside, helmfiles, read_by
+from flux_handover.plan.bootstrap_needs import Need, Stuck, root_needs, stuck
+from flux_handover.plan.bootstrap_steps import BootstrapStep, Installs, is_unread
+from flux_handover.plan.listings import read_files
+from flux_handover.plan.phases import PhaseName
+from flux_handover.proof.obligations import Judgement, Obligation, Verdict
+from flux_handover.proof.stages import Revision
+from flux_handover.proof.steps import Step
+
+_NEW_WAY = frozenset({PhaseName.BOOTSTRAP, PhaseName.RETIRE, PhaseName.REFERENCES, PhaseName.UPGRADE})
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Rebuild:
+    """How far one revision can be built from nothing: the place of each thing that is created."""
+
+    created: Mapping[ObjectId, Location]
+    installed: Mapping[Installs, Location]
+    lacking: tuple[Need, ...]
+    stuck: tuple[Stuck, ...]
+    unread: tuple[Location, ...]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether Flux gets there at all, in either way, with what its root needs."""
+        new_way = {Installs.OPERATOR, Installs.INSTANCE} <= self.installed.keys()
+        return not self.lacking and (new_way or Installs.FLUX in self.installed)
+
+
+def prove_bootstrap_complete(step: Step) -> Judgement:
+    """A bare cluster can be built after the phase: by the operator from phase `bootstrap` on, else as before."""
+    before, after = _rebuild(step.before), _rebuild(step.after)
+    problems = tuple(_lost(before, after))
+    if step.phase.name in _NEW_WAY:
+        problems += (*_incomplete(after), *_versions(step.after))
+    if problems and not after.unread:
+        return Judgement(Obligation.BOOTSTRAP_COMPLETE, Verdict.REFUTED, problems[:_SHOWN])
+    if problems:
+        unread = (f"{where}: what this applies is not known" for where in after.unread[:_SHOWN])
+        return Judgement(Obligation.BOOTSTRAP_COMPLETE, Verdict.UNKNOWN, (*problems[:_SHOWN], *unread))
+    return Judgement(Obligation.BOOTSTRAP_COMPLETE, Verdict.HOLDS, tuple(_evidence(before, after, step.after)))
+
+
+def _rebuild(revision: Revision) -> _Rebuild:
+    steps = bootstrap_steps(revision.cluster, revision.tree)
+    created = {id: step.where for step in reversed(steps) for id in step.creates}
+    return _Rebuild(
+        created=created,
+        installed={part: step.where for step in reversed(steps) for part in step.installs},
+        lacking=tuple(need for need in root_needs(revision.cluster) if need.id not in created),
+        stuck=stuck(revision.cluster, created),
+        unread=tuple(_unread(steps)),
+    )
+
+
+def _unread(steps: tuple[BootstrapStep, ...]) -> Iterator[Location]:
+    yield from (step.where for step in steps if is_unread(step))
+
+
+def _lost(before: _Rebuild, after: _Rebuild) -> Iterator[str]:
+    """What could be built before the phase and cannot after it."""
+    had = {need.id for need in before.lacking}
+    for need in after.lacking:
+        if need.id not in had:
+            where = before.created.get(need.id)
+            yield f"nothing creates {need.id} any more{f', as {where} did' if where else ''}: {need.why}"
+    if before.is_possible and not after.is_possible and not after.lacking:
+        where = next(iter(before.installed.values()))
+        yield f"nothing installs Flux on a bare cluster any more, as {where} did"
+    waited = {one.ks for one in before.stuck}
+    for one in after.stuck:
+        if one.ks not in waited and not after.lacking:
+            yield f"{one.ks} would never reconcile on a bare cluster: {one.missing[0].id} is created by nothing"
+
+
+def _incomplete(rebuild: _Rebuild) -> Iterator[str]:
+    for part in (Installs.OPERATOR, Installs.INSTANCE):
+        if part not in rebuild.installed:
+            yield f"no step installs flux-{part.value}, or its values cannot be rendered"
+    for need in rebuild.lacking:
+        yield f"no step creates {need.id}: {need.why}"
+
+
+def _versions(revision: Revision) -> Iterator[str]:
+    """The chart that bootstrap installs is the one that runs afterwards (R13)."""
+    running = dict(_running(revision))
+    for release in _releases(revision):
+        version = running.get(release.chart_name, "")
+        if version and release.version.removeprefix("v") != version:
+            yield f"{release.where} installs {release.chart_name} {release.version}, Git has {version}"
+
+
+def _running(revision: Revision) -> Iterator[tuple[str, str]]:
+    operator, instance = present.operator_release(revision.cluster), present.instance(revision.cluster)
+    if operator is not None:
+        yield "flux-operator", present.chart_version(operator.object, revision.cluster)
+    if instance is not None:
+        yield "flux-instance", present.chart_version(instance.found.object, revision.cluster)
+
+
+def _releases(revision: Revision) -> Iterator[HelmfileRelease]:
+    """Releases whose values are those of a HelmRelease of this cluster."""
+    read = frozenset(read_files(revision.cluster, revision.tree))
+    for helmfile in helmfiles(revision.tree):
+        for release in helmfile.releases:
+            rules = (read_by(beside(helmfile.path, value), revision.tree) for value in release.values)
+            if any(rule and rule.path_for(release.namespace, release.name) in read for rule in rules):
+                yield release
+
+
+def _evidence(before: _Rebuild, after: _Rebuild, revision: Revision) -> Iterator[str]:
+    if not after.is_possible:
+        yield "nothing in Git builds a bare cluster before this phase either; phase bootstrap adds it"
+        return
+    for part, where in sorted(after.installed.items(), key=lambda pair: pair[0].value):
+        yield f"{'Flux, in the old way' if part is Installs.FLUX else f'flux-{part.value}'}: {where}"
+    for need in root_needs(revision.cluster):
+        yield f"{need.id}: {after.created[need.id]}"
+    waited = {one.ks for one in before.stuck}
+    for one in after.stuck:
+        if one.ks in waited:
+            yield f"{one.ks} lacked {one.missing[0].id} before too"
