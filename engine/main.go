@@ -20,6 +20,7 @@ func main() {
 	// Builds make much garbage in a short life; memory is bounded by the sizes of requests.
 	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(400 << 20)
+	go build.Prepare()
 	switch err := serve.Lines(version, os.Stdin, os.Stdout); {
 	case errors.Is(err, build.Stuck{}):
 		os.Exit(3)

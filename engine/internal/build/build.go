@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -19,12 +20,18 @@ import (
 	"github.com/flux-handover/engine/internal/tree"
 )
 
-// Builder runs the builds of one request, one after the other: kustomize keeps its schema in a global.
+// Builder runs the builds of one request, several at a time.
 type Builder struct {
 	Tree    *tree.Tree
 	Network *remote.Network
 	Limits  Limits
+	// Known are trees that stand for references out of the tree.
+	Known map[string]*tree.Tree
 }
+
+// schema guards kustomize's global schema. Builds that leave it alone share it; one that has an `openapi:`
+// field, or lets kustomize's HTTP client answer, has the process for itself.
+var schema sync.RWMutex
 
 // Limits that a request may narrow.
 type Limits struct {
@@ -63,7 +70,7 @@ func (b *Builder) Kustomization(request protocol.Build) (protocol.BuildResult, e
 		if err != nil {
 			return outcome{}, err
 		}
-		if err := generate(view, directory, spec); err != nil {
+		if err := generated(view, directory, spec); err != nil {
 			return outcome{}, err
 		}
 		built, err := b.run(view, directory)
@@ -119,7 +126,6 @@ func (b *Builder) guarded(key string, view *tree.View, build func(*tree.View) (o
 			result.Objects = []json.RawMessage{}
 			result.Error = &protocol.Error{Code: protocol.Panicked, Message: tree.Readable(fmt.Sprintf("kustomize panicked: %v", r))}
 		}
-		resetSchema()
 	}()
 	built, err := build(view)
 	if len(built.remotes) > 0 {
@@ -183,16 +189,21 @@ func shown(specPath string) string {
 	return specPath
 }
 
+func generated(view *tree.View, directory string, spec *Spec) error {
+	schema.RLock()
+	defer schema.RUnlock()
+	return generate(view, directory, spec)
+}
+
 // run is fluxcd/pkg:kustomize/kustomize_generator.go#Build@v1.35.4 on our file system: the same options, but
 // the schema is reset only after a build that changed it (fluxcd/pkg#1237).
 func (b *Builder) run(view *tree.View, directory string) (outcome, error) {
-	places := trace(view, directory, b.Network)
+	places := trace(view, directory, b)
 	built := outcome{places: places, remotes: places.remotes()}
 	if err := places.refusal(); err != nil {
 		return built, err
 	}
-	restore := b.Network.Open()
-	defer restore()
+	defer b.enter(places)()
 	openapi.Schema()
 	options := &krusty.Options{
 		LoadRestrictions: kustypes.LoadRestrictionsNone,
@@ -204,6 +215,26 @@ func (b *Builder) run(view *tree.View, directory string) (outcome, error) {
 	}
 	built.objects, err = objects(resources)
 	return built, err
+}
+
+// enter begins the part of a build that runs in kustomize; the returned function ends it.
+func (b *Builder) enter(places *closure) func() {
+	if !places.changesSchema && !b.Network.Allowed {
+		schema.RLock()
+		return schema.RUnlock
+	}
+	schema.Lock()
+	restore := b.Network.Open()
+	return func() {
+		restore()
+		resetSchema()
+		schema.Unlock()
+	}
+}
+
+// Prepare parses kustomize's schema ahead of the first build, which waits for it.
+func Prepare() {
+	openapi.Schema()
 }
 
 // resetSchema forgets an `openapi:` field of the build before, which kustomize keeps.

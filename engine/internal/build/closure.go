@@ -39,15 +39,18 @@ func (r reference) relativeFile() string {
 type closure struct {
 	view       *tree.View
 	network    *remote.Network
+	known      map[string]*tree.Tree
 	references []reference
 	configs    map[string]string
 	top        string
 	failure    error
+	// changesSchema says that a kustomization file has an `openapi:` field.
+	changesSchema bool
 }
 
 // trace reads the closure of a directory.
-func trace(view *tree.View, directory string, network *remote.Network) *closure {
-	c := &closure{view: view, network: network, configs: map[string]string{}}
+func trace(view *tree.View, directory string, builder *Builder) *closure {
+	c := &closure{view: view, network: builder.Network, known: builder.Known, configs: map[string]string{}}
 	omitted, escaped := view.Omitted, view.Escaped
 	c.directory(directory)
 	c.top = c.configs[directory]
@@ -73,7 +76,7 @@ func (c *closure) refusal() error {
 		return c.failure
 	}
 	for _, r := range c.references {
-		if r.target == "" {
+		if _, known := c.known[r.value]; r.target == "" && !known {
 			return &protocol.Error{
 				Code:    protocol.RemoteResource,
 				Message: fmt.Sprintf("%s is not in the tree, and the network is not allowed", r.value),
@@ -126,6 +129,7 @@ func (c *closure) config(directory, file string, content []byte) {
 			at.file(child(element, "path"))
 		}
 	}
+	c.changesSchema = c.changesSchema || child(root, "openapi") != nil
 	at.file(child(child(root, "openapi"), "path"))
 	for _, field := range []string{"configMapGenerator", "secretGenerator"} {
 		for _, element := range elements(child(root, field)) {
@@ -190,7 +194,11 @@ func (p *place) base(node *yaml.Node) {
 	switch {
 	case remote.IsFile(value), remote.IsRepository(value) && !isFile(p.closure.view, target):
 		p.remote(node, value)
-		p.fetchBase(node, value)
+		if known, ok := p.closure.known[value]; ok {
+			p.lead(node, value, p.closure.view.MountTree(value, known))
+		} else {
+			p.fetchBase(node, value)
+		}
 	case p.closure.view.IsDir(target):
 		p.local(node, value, target)
 		confirmed, _, err := p.closure.view.CleanedAbs(target)
@@ -249,11 +257,10 @@ func (p *place) local(node *yaml.Node, value, target string) {
 
 func (p *place) read(node *yaml.Node, value, target string) {
 	p.local(node, value, target)
-	content, err := p.closure.view.ReadFile(target)
-	if err != nil || !isYAML(target) {
+	if _, err := p.closure.view.ReadFile(target); err != nil || !isYAML(target) {
 		return
 	}
-	if err := checkExpansion(content); err != nil && p.closure.failure == nil {
+	if err := p.closure.view.Check(target, "expansion", checkExpansion); err != nil && p.closure.failure == nil {
 		p.closure.failure = &fileError{file: target, err: err}
 	}
 }
@@ -271,16 +278,21 @@ func pathIn(node *yaml.Node) (string, bool) {
 	return node.Value, true
 }
 
+// child is the value of a key. kustomize takes a field also in other capitals where none is written exactly so.
 func child(mapping *yaml.Node, key string) *yaml.Node {
 	if mapping == nil || mapping.Kind != yaml.MappingNode {
 		return nil
 	}
+	var similar *yaml.Node
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == key {
+		switch name := mapping.Content[i].Value; {
+		case name == key:
 			return resolved(mapping.Content[i+1])
+		case strings.EqualFold(name, key):
+			similar = resolved(mapping.Content[i+1])
 		}
 	}
-	return nil
+	return similar
 }
 
 func elements(list *yaml.Node) []*yaml.Node {

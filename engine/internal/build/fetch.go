@@ -65,13 +65,24 @@ func (p *place) mount(node *yaml.Node, value string, repository remote.Repositor
 		return
 	}
 	target := filepath.Join(top, repository.Path)
-	relative, err := filepath.Rel(p.directory, target)
-	if err != nil || !p.closure.view.IsDir(target) {
+	if !p.closure.view.IsDir(target) {
 		p.fail(value, fmt.Errorf("the repository has no directory %s", repository.Path))
 		return
 	}
+	p.lead(node, value, target)
+}
+
+// lead makes a reference lead to what stands for it in the view.
+func (p *place) lead(node *yaml.Node, value, target string) {
+	relative, err := filepath.Rel(p.directory, target)
+	if err != nil {
+		p.fail(value, err)
+		return
+	}
 	node.Value, p.moved = relative, true
-	p.closure.directory(target)
+	if p.closure.view.IsDir(target) {
+		p.closure.directory(target)
+	}
 }
 
 func (p *place) fail(reference string, err error) {

@@ -201,11 +201,13 @@ func scan(view *tree.View, directory string) ([]string, error) {
 		if extension := path.Ext(p); extension != ".yaml" && extension != ".yml" {
 			return nil
 		}
-		content, err := view.ReadFile(p)
-		if err != nil {
+		if _, err := view.ReadFile(p); err != nil {
 			return err
 		}
-		if err := checkManifest(content, func() error { _, err := factory.SliceFromBytes(content); return err }); err != nil {
+		err = view.Check(p, "manifest", func(content []byte) error {
+			return checkManifest(content, func() error { _, err := factory.SliceFromBytes(content); return err })
+		})
+		if err != nil {
 			return &fileError{file: p, err: fmt.Errorf("failed to decode Kubernetes YAML from %s: %w", p, err)}
 		}
 		found = append(found, p)

@@ -101,14 +101,26 @@ func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
 // Request is one line from the client; the method says which of the other fields it reads.
 type Request struct {
-	ID           int             `json:"id"`
-	Method       string          `json:"method"`
-	Tree         *Tree           `json:"tree,omitempty"`
-	Builds       []Build         `json:"builds,omitempty"`
-	Path         string          `json:"path,omitempty"`
-	AllowNetwork bool            `json:"allowNetwork,omitempty"`
-	Sets         []Set           `json:"sets,omitempty"`
-	Limits       *RequestedLimit `json:"limits,omitempty"`
+	ID           int                    `json:"id"`
+	Method       string                 `json:"method"`
+	Tree         *Tree                  `json:"tree,omitempty"`
+	TreeDigest   string                 `json:"treeDigest,omitempty"`
+	Known        map[string]string      `json:"known,omitempty"`
+	Builds       []Build                `json:"builds,omitempty"`
+	Path         string                 `json:"path,omitempty"`
+	AllowNetwork bool                   `json:"allowNetwork,omitempty"`
+	Sets         []Set                  `json:"sets,omitempty"`
+	Limits       *RequestedLimit        `json:"limits,omitempty"`
+	Texts        map[string]string      `json:"texts,omitempty"`
+	Binaries     map[string][]byte      `json:"binaries,omitempty"`
+	Trees        map[string]*StoredTree `json:"trees,omitempty"`
+}
+
+// StoredTree is a tree whose files are given by digest: their content was stored before, or is stored with it.
+type StoredTree struct {
+	Files   map[string]string `json:"files"`
+	Links   map[string]string `json:"links,omitempty"`
+	Omitted map[string]string `json:"omitted,omitempty"`
 }
 
 // RequestedLimit narrows the engine's own limits; it cannot widen them.

@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/flux-handover/engine/internal/build"
 	"github.com/flux-handover/engine/internal/protocol"
@@ -22,6 +25,7 @@ const MaxRequest = 1 << 30
 // Lines answers every line of the input until it ends. It returns build.Stuck after the response to a
 // request whose build did not end: nothing can stop it, and it holds the schema of all builds.
 func Lines(version string, input io.Reader, output io.Writer) error {
+	server := New(version)
 	reader := bufio.NewReaderSize(input, 1<<20)
 	writer := bufio.NewWriterSize(output, 1<<20)
 	for {
@@ -35,7 +39,7 @@ func Lines(version string, input io.Reader, output io.Writer) error {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		response, stuck := answerLine(version, line)
+		response, stuck := server.answerLine(line)
 		if err := write(writer, response); err != nil {
 			return err
 		}
@@ -68,33 +72,42 @@ func write(writer *bufio.Writer, response protocol.Response) error {
 	return writer.Flush()
 }
 
-func answerLine(version string, line []byte) (protocol.Response, bool) {
+// Server answers requests; what it keeps between them is named by digests.
+type Server struct {
+	version string
+	store   *tree.Store
+}
+
+// New is a server that has stored nothing.
+func New(version string) *Server {
+	return &Server{version: version, store: tree.NewStore()}
+}
+
+func (s *Server) answerLine(line []byte) (protocol.Response, bool) {
 	var request protocol.Request
 	if err := json.Unmarshal(line, &request); err != nil {
 		return protocol.Response{Error: &protocol.Error{Code: protocol.InvalidRequest, Message: "the request is not readable: " + err.Error()}}, false
 	}
-	return Answer(version, request)
+	return s.Answer(request)
 }
 
 // Answer is the response to a request; the second value says that the process must end after it.
-func Answer(version string, request protocol.Request) (protocol.Response, bool) {
+func (s *Server) Answer(request protocol.Request) (protocol.Response, bool) {
 	response := protocol.Response{ID: request.ID}
 	var stuck bool
 	var err error
 	switch request.Method {
 	case "hello":
-		response.Version, response.Protocol = version, protocol.Version
+		response.Version, response.Protocol = s.version, protocol.Version
 		response.Kustomize, response.FluxKustomize = protocol.Kustomize, protocol.FluxKustomize
+	case "store":
+		err = s.store.Add(request)
 	case "build":
-		stuck, err = buildAll(request, &response)
+		stuck, err = s.buildAll(request, &response)
 	case "kustomize":
-		stuck, err = buildDirectory(request, &response)
+		stuck, err = s.buildDirectory(request, &response)
 	case "substitute":
-		results := make([]protocol.SetResult, len(request.Sets))
-		for i, set := range request.Sets {
-			results[i] = substitute.Set(set)
-		}
-		response.Results = results
+		response.Results = substituteAll(request.Sets)
 	default:
 		err = &protocol.Error{Code: protocol.UnsupportedProtocol, Message: fmt.Sprintf("the engine has no method %q", request.Method)}
 	}
@@ -112,37 +125,85 @@ func asError(err error) *protocol.Error {
 	return &protocol.Error{Code: protocol.BuildFailed, Message: err.Error()}
 }
 
-func builderOf(request protocol.Request) (*build.Builder, error) {
-	files, err := tree.New(request.Tree)
+func (s *Server) builderOf(request protocol.Request) (*build.Builder, error) {
+	files, err := s.treeOf(request)
 	if err != nil {
 		return nil, err
+	}
+	known := map[string]*tree.Tree{}
+	for reference, digest := range request.Known {
+		if known[reference], err = s.store.Tree(digest); err != nil {
+			return nil, err
+		}
 	}
 	return &build.Builder{
 		Tree:    files,
 		Network: remote.New(request.AllowNetwork),
 		Limits:  build.Narrowed(request.Limits),
+		Known:   known,
 	}, nil
 }
 
-func buildAll(request protocol.Request, response *protocol.Response) (bool, error) {
-	builder, err := builderOf(request)
+func (s *Server) treeOf(request protocol.Request) (*tree.Tree, error) {
+	if request.TreeDigest != "" {
+		return s.store.Tree(request.TreeDigest)
+	}
+	return tree.New(request.Tree)
+}
+
+func (s *Server) buildAll(request protocol.Request, response *protocol.Response) (bool, error) {
+	builder, err := s.builderOf(request)
 	if err != nil {
 		return false, err
 	}
-	results := make([]protocol.BuildResult, 0, len(request.Builds))
-	for i, requested := range request.Builds {
-		result, err := builder.Kustomization(requested)
-		results = append(results, result)
+	results := abandoned(request.Builds)
+	var stuck atomic.Bool
+	parallel(len(request.Builds), workers(request), func(i int) bool {
+		result, err := builder.Kustomization(request.Builds[i])
+		results[i] = result
 		if err != nil {
-			response.Results = append(results, abandoned(request.Builds[i+1:])...)
-			return true, nil
+			stuck.Store(true)
 		}
-	}
+		return !stuck.Load()
+	})
 	response.Results = results
-	return false, nil
+	return stuck.Load(), nil
 }
 
-// abandoned are the results of builds behind one that is stuck.
+// workers are as many as the machine has processors. What a request fetches is fetched once, by one.
+func workers(request protocol.Request) int {
+	if request.AllowNetwork {
+		return 1
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// parallel calls a function for each index, in order of the indices but several at a time, until one returns false.
+func parallel(count, workers int, do func(int) bool) {
+	var next atomic.Int64
+	var running sync.WaitGroup
+	for range min(count, workers) {
+		running.Go(func() {
+			for i := int(next.Add(1)) - 1; i < count; i = int(next.Add(1)) - 1 {
+				if !do(i) {
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+}
+
+func substituteAll(sets []protocol.Set) []protocol.SetResult {
+	results := make([]protocol.SetResult, len(sets))
+	parallel(len(sets), runtime.GOMAXPROCS(0), func(i int) bool {
+		results[i] = substitute.Set(sets[i])
+		return true
+	})
+	return results
+}
+
+// abandoned are the results of builds that are not begun because one before them is stuck.
 func abandoned(builds []protocol.Build) []protocol.BuildResult {
 	results := make([]protocol.BuildResult, len(builds))
 	for i, requested := range builds {
@@ -154,8 +215,8 @@ func abandoned(builds []protocol.Build) []protocol.BuildResult {
 	return results
 }
 
-func buildDirectory(request protocol.Request, response *protocol.Response) (bool, error) {
-	builder, err := builderOf(request)
+func (s *Server) buildDirectory(request protocol.Request, response *protocol.Response) (bool, error) {
+	builder, err := s.builderOf(request)
 	if err != nil {
 		return false, err
 	}

@@ -121,8 +121,8 @@ func TestLimitsCannotBeWidened(t *testing.T) {
 func TestTheSameRequestHasTheSameAnswer(t *testing.T) {
 	for _, directory := range cases(t, "build") {
 		request := readRequest(t, directory)
-		first, _ := serve.Answer("test", request)
-		second, _ := serve.Answer("test", request)
+		first, _ := serve.New("test").Answer(request)
+		second, _ := serve.New("test").Answer(request)
 		if !sameJSON(t, indented(t, first), indented(t, second)) {
 			t.Errorf("%s: two answers differ", directory)
 		}

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 func TestResponses(t *testing.T) {
 	for _, directory := range cases(t, "*") {
 		t.Run(filepath.Base(filepath.Dir(directory))+"/"+filepath.Base(directory), func(t *testing.T) {
-			response, _ := serve.Answer("test", readRequest(t, directory))
+			response, _ := serve.New("test").Answer(readRequest(t, directory))
 			response.ID = 0
 			actual := indented(t, response)
 			expected := filepath.Join(directory, "response.json")

@@ -43,7 +43,7 @@ func TestBuildsAsUpstream(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			response, _ := serve.Answer("test", request)
+			response, _ := serve.New("test").Answer(request)
 			for i, result := range response.Results.([]protocol.BuildResult) {
 				expected, err := upstreamBuild(t, request.Tree, request.Builds[i])
 				switch {
@@ -118,7 +118,7 @@ func TestSubstitutesAsUpstream(t *testing.T) {
 				continue
 			}
 			t.Run(filepath.Base(directory)+"/"+set.Key, func(t *testing.T) {
-				response, _ := serve.Answer("test", protocol.Request{Method: "substitute", Sets: []protocol.Set{set}})
+				response, _ := serve.New("test").Answer(protocol.Request{Method: "substitute", Sets: []protocol.Set{set}})
 				result := response.Results.([]protocol.SetResult)[0]
 				expected, err := upstreamSubstitution(t, set)
 				switch {

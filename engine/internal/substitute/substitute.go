@@ -3,6 +3,7 @@
 package substitute
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -126,6 +127,9 @@ func one(object json.RawMessage, values *values, index int) (json.RawMessage, er
 	}
 	if err := values.checkNames(); err != nil {
 		return nil, err
+	}
+	if !bytes.ContainsRune(object, '$') {
+		return object, nil
 	}
 	text, err := yaml.JSONToYAML(object)
 	if err != nil {

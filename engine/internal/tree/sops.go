@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"path"
 	"regexp"
 
 	"go.yaml.in/yaml/v3"
@@ -18,10 +17,7 @@ const placeholder = "sops:\n    unreadable: true\n"
 // intactStanza is the content of a file, with a `sops` stanza that makes it no YAML replaced by one that
 // says nothing. SOPS writes the stanza and takes it away again, and no build depends on what it says;
 // copies of a repository without its cipher text often have a broken one.
-func intactStanza(name string, content []byte) ([]byte, bool) {
-	if extension := path.Ext(name); extension != ".yaml" && extension != ".yml" {
-		return content, false
-	}
+func intactStanza(content []byte) ([]byte, bool) {
 	if !bytes.Contains(content, []byte("sops:")) || !stanza.Match(content) || isYAML(content) {
 		return content, false
 	}

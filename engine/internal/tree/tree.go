@@ -34,13 +34,13 @@ const (
 
 type entry struct {
 	kind     kind
-	content  []byte
+	blob     *Blob
 	target   string
 	reason   string
 	children []string
 }
 
-// Tree is immutable and shared by the builds of a request.
+// Tree is immutable and shared by the builds of all requests that name it.
 type Tree struct {
 	entries map[string]*entry
 }
@@ -50,7 +50,33 @@ func New(request *protocol.Tree) (*Tree, error) {
 	if request == nil {
 		request = &protocol.Tree{}
 	}
-	count := len(request.Files) + len(request.Binary) + len(request.Links) + len(request.Omitted)
+	entries := map[string]*entry{}
+	sources := sources{links: request.Links, omitted: request.Omitted}
+	for p, text := range request.Files {
+		entries[p] = fileEntry(NewBlob([]byte(text)))
+	}
+	sources.files = append(sources.files, entries)
+	binaries := map[string]*entry{}
+	for p, content := range request.Binary {
+		binaries[p] = fileEntry(NewBlob(content))
+	}
+	sources.files = append(sources.files, binaries)
+	return sources.tree()
+}
+
+// sources are the entries of a tree by the kind that the request gives them.
+type sources struct {
+	files   []map[string]*entry
+	links   map[string]string
+	omitted map[string]string
+}
+
+// tree adds in order of the paths, so that the first error is always the same.
+func (s sources) tree() (*Tree, error) {
+	count := len(s.links) + len(s.omitted)
+	for _, files := range s.files {
+		count += len(files)
+	}
 	if count > MaxFiles {
 		return nil, &protocol.Error{
 			Code:    protocol.LimitExceeded,
@@ -59,7 +85,7 @@ func New(request *protocol.Tree) (*Tree, error) {
 	}
 	t := &Tree{entries: make(map[string]*entry, count*2)}
 	t.entries[Root] = &entry{kind: directory}
-	if err := t.addAll(request); err != nil {
+	if err := t.addAll(s); err != nil {
 		return nil, err
 	}
 	for _, e := range t.entries {
@@ -68,36 +94,32 @@ func New(request *protocol.Tree) (*Tree, error) {
 	return t, nil
 }
 
-// addAll goes in order of the paths, so that the first error is always the same.
-func (t *Tree) addAll(request *protocol.Tree) error {
-	for _, p := range slices.Sorted(maps.Keys(request.Files)) {
-		if err := t.add(p, fileEntry([]byte(request.Files[p]))); err != nil {
+func (t *Tree) addAll(s sources) error {
+	for _, files := range s.files {
+		for _, p := range slices.Sorted(maps.Keys(files)) {
+			if err := t.add(p, files[p]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(s.links)) {
+		if err := t.add(p, &entry{kind: link, target: s.links[p]}); err != nil {
 			return err
 		}
 	}
-	for _, p := range slices.Sorted(maps.Keys(request.Binary)) {
-		if err := t.add(p, fileEntry(request.Binary[p])); err != nil {
-			return err
-		}
-	}
-	for _, p := range slices.Sorted(maps.Keys(request.Links)) {
-		if err := t.add(p, &entry{kind: link, target: request.Links[p]}); err != nil {
-			return err
-		}
-	}
-	for _, p := range slices.Sorted(maps.Keys(request.Omitted)) {
-		if err := t.add(p, &entry{kind: omitted, reason: request.Omitted[p]}); err != nil {
+	for _, p := range slices.Sorted(maps.Keys(s.omitted)) {
+		if err := t.add(p, &entry{kind: omitted, reason: s.omitted[p]}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func fileEntry(content []byte) *entry {
-	if len(content) > MaxFileSize {
+func fileEntry(blob *Blob) *entry {
+	if len(blob.content) > MaxFileSize {
 		return &entry{kind: omitted, reason: fmt.Sprintf("larger than %d bytes", MaxFileSize)}
 	}
-	return &entry{kind: file, content: content}
+	return &entry{kind: file, blob: blob}
 }
 
 func (t *Tree) add(relative string, e *entry) error {

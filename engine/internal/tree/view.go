@@ -45,7 +45,7 @@ func (e *EscapeError) Error() string {
 // and a record of what the build looked at. It implements filesys.FileSystem.
 type View struct {
 	tree    *Tree
-	written map[string][]byte
+	written map[string]*Blob
 	mounted map[string]*entry
 	reads   map[string]bool
 	damaged map[string]bool
@@ -60,7 +60,7 @@ var _ filesys.FileSystem = (*View)(nil)
 
 // NewView sees the tree, and records for one build.
 func NewView(t *Tree) *View {
-	return &View{tree: t, written: map[string][]byte{}, mounted: map[string]*entry{}, reads: map[string]bool{}, damaged: map[string]bool{}}
+	return &View{tree: t, written: map[string]*Blob{}, mounted: map[string]*entry{}, reads: map[string]bool{}, damaged: map[string]bool{}}
 }
 
 // Reads lists what the build depended on: files, also those that were looked for and are absent,
@@ -160,7 +160,7 @@ func (v *View) arrive(op, name, at, rest string, e *entry) (string, *entry, erro
 // walkTo goes down a path to its end, or to the first entry on the way that is no directory.
 func (v *View) walkTo(target string) (at, rest string, found *entry) {
 	if content, ok := v.written[target]; ok {
-		return target, "", &entry{kind: file, content: content}
+		return target, "", &entry{kind: file, blob: content}
 	}
 	if e, ok := v.entry(target); ok {
 		return target, "", e
@@ -200,10 +200,26 @@ func (v *View) Mount(name string, files map[string][]byte, links, omitted map[st
 	if err != nil {
 		return "", err
 	}
+	v.mount(top, t)
+	return top, nil
+}
+
+// MountTree adds a tree to the view that stands for a reference out of it, and returns where the reference
+// leads: to its only file, or to its top.
+func (v *View) MountTree(name string, t *Tree) string {
+	sum := sha256.Sum256([]byte(name))
+	top := mounts + hex.EncodeToString(sum[:8])
+	v.mount(top, t)
+	if children := t.entries[Root].children; len(children) == 1 {
+		return path.Join(top, children[0])
+	}
+	return top
+}
+
+func (v *View) mount(top string, t *Tree) {
 	for absolute, e := range t.entries {
 		v.mounted[top+strings.TrimPrefix(absolute, Root)] = e
 	}
-	return top, nil
 }
 
 func inside(absolute string) bool {
@@ -222,17 +238,38 @@ func (v *View) ReadFile(name string) ([]byte, error) {
 	case omitted:
 		return nil, v.omit(at, e.reason)
 	}
-	intact, damaged := intactStanza(at, e.content)
+	if !isYAMLName(at) {
+		return e.blob.content, nil
+	}
+	intact, damaged := e.blob.intact()
 	if damaged {
 		v.damaged[Relative(at)] = true
 	}
 	return intact, nil
 }
 
+func isYAMLName(name string) bool {
+	extension := path.Ext(name)
+	return extension == ".yaml" || extension == ".yml"
+}
+
+// Check is a check of a file's content, made once for each name and content.
+func (v *View) Check(file, name string, check func([]byte) error) error {
+	content, err := v.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	at, e, err := v.resolve("open", file)
+	if err != nil || !isYAMLName(at) {
+		return check(content)
+	}
+	return e.blob.fact(name, check)
+}
+
 // Original is the content of a file as the tree has it, without what was written over it; nil if absent.
 func (v *View) Original(absolute string) []byte {
 	if e, ok := v.tree.entries[absolute]; ok && e.kind == file {
-		return e.content
+		return e.blob.content
 	}
 	return nil
 }
@@ -355,7 +392,7 @@ func (v *View) WriteFile(name string, content []byte) error {
 	} else if !v.IsDir(path.Dir(target)) {
 		return &fs.PathError{Op: "open", Path: name, Err: syscall.ENOTDIR}
 	}
-	v.written[target] = content
+	v.written[target] = NewBlob(content)
 	return nil
 }
 
@@ -384,8 +421,13 @@ type stat struct {
 }
 
 func (s *stat) Name() string { return s.name }
-func (s *stat) Size() int64  { return int64(len(s.entry.content)) }
-func (s *stat) IsDir() bool  { return s.entry.kind == directory }
+func (s *stat) Size() int64 {
+	if s.entry.blob == nil {
+		return 0
+	}
+	return int64(len(s.entry.blob.content))
+}
+func (s *stat) IsDir() bool { return s.entry.kind == directory }
 func (s *stat) Mode() os.FileMode {
 	switch s.entry.kind {
 	case directory:
