@@ -25,10 +25,12 @@ from flux_handover.adapters.sandbox.pods.containers import MissingReference
 from flux_handover.adapters.sandbox.pods.pod import POD, Happening, Pod, PodEvent, Stage
 from flux_handover.adapters.sandbox.pods.starting import Starter, answers
 from flux_handover.adapters.sandbox.pods.status import Health, Report, is_finished, runs_to_completion, status_patch
+from flux_handover.adapters.sandbox.pods.volumes import bind_claims
 from flux_handover.errors import ClusterError, SandboxError
 
 NODE = "sandbox"
-TICK = 0.3
+LABELS = {"kubernetes.io/os": "linux", "kubernetes.io/hostname": NODE}
+TICK, CLAIMS_SECONDS = 0.3, 2.0
 NOTHING: Mapping[str, str] = MappingProxyType({})
 NO_ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
@@ -58,7 +60,8 @@ class PodRunner:
     def __enter__(self) -> PodRunner:
         self._add_node()
         self._plane.processes.when_one_ends(lambda process: self._work.put(lambda: None))
-        self._threads = tuple(threading.Thread(target=run, daemon=True) for run in (self._run, self._follow))
+        work = (self._run, self._follow, self._bind_claims)
+        self._threads = tuple(threading.Thread(target=run, daemon=True) for run in work)
         for thread in self._threads:
             thread.start()
         return self
@@ -67,7 +70,9 @@ class PodRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._threads[0].join(10)
+        # The thread that follows pods waits for the API server, and ends with it.
+        for thread in (self._threads[0], self._threads[2]):
+            thread.join(10)
 
     @property
     def events(self) -> tuple[PodEvent, ...]:
@@ -96,7 +101,7 @@ class PodRunner:
             self._plane.processes.signal(process, number)
 
     def _add_node(self) -> None:
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": LABELS}}
         self._cluster.apply(node, field_manager=NODE)
         ready = {"type": "Ready", "status": "True", "reason": "Sandbox", "message": "pods are played"}
         room = {"cpu": "64", "memory": "256Gi", "pods": "10000"}
@@ -117,6 +122,13 @@ class PodRunner:
             except ClusterError as error:
                 self._complain(error)
                 self._over.wait(1)
+
+    def _bind_claims(self) -> None:
+        while not self._over.wait(CLAIMS_SECONDS):
+            try:
+                bind_claims(self._cluster)
+            except ClusterError as error:
+                self._complain(error)
 
     def _replace(self, manifests: tuple[Mapping[str, Any], ...]) -> None:
         there = {str(manifest["metadata"]["uid"]) for manifest in manifests}
