@@ -28,6 +28,7 @@ from flux_handover.plan.finished import finished_plan
 from flux_handover.plan.listings import local_builds
 from flux_handover.plan.phases import Gate, Phase, PhaseDraft, PhaseName, Plan, changed_files
 from flux_handover.plan.protecting import Override
+from flux_handover.plan.referencing import references, with_references
 from flux_handover.plan.target import Options, Target
 from flux_handover.plan.ways_back import way_back
 from flux_handover.tree import Tree
@@ -61,7 +62,7 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
     """The phases that are left for one cluster; none where the handover is through."""
     cluster, installation = _named(snapshot, cluster_name)
     if installation.method not in SUPPORTED and present.instance(cluster) is not None:
-        return finished_plan(snapshot, cluster, installation, options)
+        return _finished(finished_plan(snapshot, cluster, installation, options), snapshot, cluster)
     target = choose_target(installation, cluster, snapshot.tree, options)
     style = learn_style(snapshot.tree, target.layout.listing.rpartition("/")[0])
     handover = Handover(cluster, installation, target, style)
@@ -69,6 +70,18 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
     drafted = tuple(_drafted(handover, snapshot.tree))
     _check_shared(snapshot, cluster, drafted)
     return _plan(snapshot, handover, drafted)
+
+
+def _finished(plan: Plan, snapshot: Snapshot, cluster: Cluster) -> Plan:
+    """A plan of what may follow once the old installation is gone: only what names things."""
+    tree = snapshot.tree
+    style = learn_style(tree, plan.target.layout.listing.rpartition("/")[0])
+    handover = Handover(cluster, plan.installation, plan.target, style)
+    draft = references(cluster, plan.installation, plan.target, style, tree, tree)
+    if not draft.operations:
+        return plan
+    drafted = _Drafted(PhaseName.REFERENCES, draft, tree, edited(tree, draft.operations))
+    return replace(plan, phases=tuple(_phases(tree, handover, (drafted,), ())))
 
 
 def _check_shared(snapshot: Snapshot, cluster: Cluster, drafted: tuple[_Drafted, ...]) -> None:
@@ -116,7 +129,7 @@ def _with_instance(handover: Handover, tree: Tree, read: Read) -> Cluster:
 
 
 def _drafted(handover: Handover, tree: Tree, until: PhaseName = PhaseName.REFERENCES) -> Iterator[_Drafted]:
-    for name, draft_on in _drafters(handover).items():
+    for name, draft_on in _drafters(handover, tree).items():
         draft = draft_on(tree)
         if draft.operations:
             after = edited(tree, draft.operations)
@@ -126,8 +139,8 @@ def _drafted(handover: Handover, tree: Tree, until: PhaseName = PhaseName.REFERE
             return
 
 
-def _drafters(handover: Handover) -> dict[PhaseName, Drafter]:
-    """One function per phase, in the order of rules.md R21."""
+def _drafters(handover: Handover, before: Tree) -> dict[PhaseName, Drafter]:
+    """One function per phase, in the order of rules.md R21; `before` is the tree that the plan begins with."""
     cluster, installation = handover.cluster, handover.installation
     target, layout, style = handover.target, handover.target.layout, handover.style
     return {
@@ -135,7 +148,10 @@ def _drafters(handover: Handover) -> dict[PhaseName, Drafter]:
         PhaseName.OPERATOR: lambda tree: adding.operator(cluster, target, layout, style, tree),
         PhaseName.INSTANCE: lambda tree: adding.instance(cluster, target, layout, style, tree),
         PhaseName.BOOTSTRAP: lambda tree: bootstrap(cluster, installation, target, style, tree),
-        PhaseName.RETIRE: lambda tree: retiring.retire(cluster, installation, layout, tree),
+        PhaseName.RETIRE: lambda tree: with_references(
+            retiring.retire(cluster, installation, layout, tree), cluster, target, tree
+        ),
+        PhaseName.REFERENCES: lambda tree: references(cluster, installation, target, style, tree, before),
     }
 
 

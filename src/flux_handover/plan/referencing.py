@@ -1,0 +1,203 @@
+"""Phase `references`, and what `retire` must edit because it would break: names of what went away (K18, B7).
+
+Text that means exactly one thing is edited: a command that reconciles an object, a CI step that builds a
+directory, an entry of a Receiver or Alert. What is only said, in prose or in a longer script, is listed
+with its place, for a person to read.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from flux_handover.emit import Style
+from flux_handover.model.installation import Installation
+from flux_handover.model.references_text import Mention, mentions, sort_of
+from flux_handover.model.rendering import Cluster
+from flux_handover.objects import NOTIFICATION_GROUP, ObjectId, id_of, mapping
+from flux_handover.plan.bootstrap_commands import text_of
+from flux_handover.plan.bootstrap_helmfiles import helmfiles
+from flux_handover.plan.edits import edited
+from flux_handover.plan.listings import KUSTOMIZATION_FILES, documents_of, read_files
+from flux_handover.plan.operations import Operation, RemoveField, RemoveFile, ReplaceText, SetField
+from flux_handover.plan.phases import PhaseDraft
+from flux_handover.plan.renovate import renovated, unseen
+from flux_handover.plan.renovate_config import renovate_config
+from flux_handover.plan.target import InstanceForm, Target
+from flux_handover.tree import Tree
+
+_VERBS = r"\b(?:reconcile|suspend|resume|get|events|trace|tree|logs)\b[^\n]*?\s"
+_BUILDS = re.compile(r"\b(?:kustomize(?:\s+build)?|apply|flux\s+(?:build|diff))\b")
+_LISTS = {"Receiver": "resources", "Alert": "eventSources"}
+
+
+def references(
+    cluster: Cluster, installation: Installation, target: Target, style: Style, tree: Tree, before: Tree
+) -> PhaseDraft:
+    """What Renovate needs to see the new versions, and where people still read the old names.
+
+    `before` is the tree that the plan began with: what it has and `tree` lacks is what went away.
+    """
+    helmfile = _helmfile(target, tree)
+    operations = tuple(renovated(target, helmfile, tree))
+    left = unseen(target, helmfile, edited(tree, operations))
+    notes = (*_names_left(cluster, installation, tree, before), *_about_renovate(left, tree))
+    return PhaseDraft(operations, notes)
+
+
+def _helmfile(target: Target, tree: Tree) -> str:
+    """The Helmfile that installs the operator; empty where none does."""
+    releases = (release for helmfile in helmfiles(tree) for release in helmfile.releases)
+    found = (r.where.file for r in releases if r.chart_name == target.operator.name)
+    return next(found, "")
+
+
+def _names_left(cluster: Cluster, installation: Installation, tree: Tree, before: Tree) -> Iterator[str]:
+    """Lines, written before the plan began, that name what went away."""
+    gone = [path for path in before if path not in tree]
+    owners = [id for id in (installation.owner, installation.source) if id is not None]
+    ids = [id for id in owners if not _is_written(id, cluster, tree)] if gone else []
+    ours = [path for path in tree if path not in before]
+    for mention in mentions(tree, ids, gone, live=(*read_files(cluster, tree), *ours)):
+        if not _means_a_neighbour(mention):
+            sure = mention.confidence.value
+            yield f"{mention.file}:{mention.line} names {mention.what}, which is gone ({mention.sort}, {sure})"
+
+
+def _means_a_neighbour(mention: Mention) -> bool:
+    """Whether the line names another file of a directory whose kustomization.yaml is gone."""
+    directory, _, name = mention.what.rpartition("/")
+    if name not in KUSTOMIZATION_FILES:
+        return False
+    tail = re.escape("/".join(directory.split("/")[-2:]))
+    return re.search(rf"{tail}/[\w.-]", mention.text) is not None and name not in mention.text
+
+
+def _about_renovate(left: tuple[str, ...], tree: Tree) -> Iterator[str]:
+    if renovate_config(tree) is None:
+        yield "no configuration of Renovate that can be read: nothing follows new versions of the charts"
+    yield from (f"Renovate does not see {place}" for place in left)
+
+
+def _is_written(id: ObjectId, cluster: Cluster, tree: Tree) -> bool:
+    read = (path for path in read_files(cluster, tree) if id.name.encode() in (tree.files[path].content or b""))
+    return any(
+        (found := id_of(document.mapping)).name == id.name and found.kind == id.kind
+        for path in read
+        for document in documents_of(tree, path)
+    )
+
+
+def references_broken_by(
+    retired: Iterable[ObjectId], removed: Iterable[str], cluster: Cluster, target: Target, tree: Tree
+) -> tuple[Operation, ...]:
+    """The edits that must come in the same commit as the removal of objects and files, because they would break."""
+    ids, files = tuple(retired), tuple(removed)
+    left_out = frozenset(files)
+    paths = [path for path in tree if path not in left_out and tree.files[path].content is not None]
+    found = [
+        *_notified(ids, [path for path in read_files(cluster, tree) if path not in left_out], target, tree),
+        *(operation for path in paths for operation in _commanded(ids, path, target, tree)),
+        *(operation for path in paths for operation in _built(files, path, tree)),
+    ]
+    return tuple(found)
+
+
+def replacement(id: ObjectId, target: Target) -> ObjectId | None:
+    """What does for Flux now what a retired object did; None where nothing does."""
+    if id.kind == "OCIRepository" and target.form is InstanceForm.HELMRELEASE:
+        return target.instance.source
+    return target.layout.instance.ks if id.kind == "Kustomization" else None
+
+
+def _notified(ids: tuple[ObjectId, ...], paths: list[str], target: Target, tree: Tree) -> Iterator[Operation]:
+    """Entries of Receivers and Alerts, which Flux looks up by kind and name."""
+    for path in paths:
+        for document in documents_of(tree, path):
+            id = id_of(document.mapping)
+            field = _LISTS.get(id.kind) if id.group == NOTIFICATION_GROUP else None
+            entries = mapping(document.mapping.get("spec")).get(field) if field else None
+            for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+                new = next((replacement(id, target) for id in ids if _is_entry(entry, id)), None)
+                if new is not None:
+                    place = ("spec", str(field), index, "name")
+                    yield SetField(path, document.index, place, new.name, f"{entry['name']} is gone; {new} follows it")
+
+
+def _is_entry(entry: object, id: ObjectId) -> bool:
+    named = mapping(entry)
+    same = named.get("kind") == id.kind and named.get("name") == id.name
+    return same and named.get("namespace", id.namespace) == id.namespace
+
+
+def _commanded(ids: tuple[ObjectId, ...], path: str, target: Target, tree: Tree) -> Iterator[Operation]:
+    """Commands of the Flux CLI in runners and scripts that name a retired object after its kind."""
+    if sort_of(path) not in ("task runner", "script", "workflow"):
+        return
+    text = text_of(tree, path)
+    for line in dict.fromkeys(text.splitlines()):
+        new = line
+        for id in ids:
+            new = _renamed(new, id, target)
+        if new != line and text.splitlines().count(line) == 1:
+            yield ReplaceText(path, line, new, "the command would name an object that is gone")
+
+
+def _renamed(line: str, id: ObjectId, target: Target) -> str:
+    after = rf"(?P<space>\s+){re.escape(id.name)}(?![\w.-])"
+    if "flux" not in line:
+        return line
+    if id.kind == "Kustomization":
+        is_release = target.form is InstanceForm.HELMRELEASE
+        kind = "helmrelease" if is_release else "kustomization"
+        name = target.instance.name if is_release else target.layout.instance.ks.name
+        return re.sub(rf"({_VERBS})(?:kustomization|ks){after}", rf"\1{kind}\g<space>{name}", line)
+    if id.kind == "OCIRepository":
+        return re.sub(rf"({_VERBS}source\s+oci){after}", rf"\1\g<space>{target.instance.source.name}", line)
+    return line
+
+
+def _built(removed: tuple[str, ...], path: str, tree: Tree) -> Iterator[Operation]:
+    """CI steps that build a directory whose kustomization.yaml is removed: the whole step, or its line."""
+    directories = [posixpath.dirname(file) for file in removed if posixpath.basename(file) in KUSTOMIZATION_FILES]
+    if sort_of(path) != "workflow" or not directories:
+        return
+    for document in documents_of(tree, path):
+        for job, content in mapping(document.mapping.get("jobs")).items():
+            steps = mapping(content).get("steps")
+            for index, step in reversed(list(enumerate(steps if isinstance(steps, list) else ()))):
+                yield from _step(
+                    path, document.index, ("jobs", job, "steps", index), mapping(step).get("run"), directories
+                )
+
+
+def _step(
+    path: str, document: int, place: tuple[str | int, ...], run: object, directories: list[str]
+) -> Iterator[Operation]:
+    lines = [line for line in str(run or "").splitlines() if line.strip()]
+    named = [line for line in lines if _builds(line, directories)]
+    why = "the directory that this builds is gone"
+    if named and len(named) == len(lines):
+        yield RemoveField(path, document, place, why)
+    elif named and not any(re.match(r"\s*(?:for|if|while|done|fi)\b", line) for line in named):
+        kept = "\n".join(line for line in str(run).splitlines() if line not in named)
+        yield SetField(path, document, (*place, "run"), kept + "\n", why)
+
+
+def _builds(line: str, directories: list[str]) -> bool:
+    words = re.findall(r"[^\s\"']+", line)
+    return bool(_BUILDS.search(line)) and any(
+        word.strip("./") == directory for word in words for directory in directories
+    )
+
+
+def with_references(draft: PhaseDraft, cluster: Cluster, target: Target, tree: Tree) -> PhaseDraft:
+    """A phase that removes objects and files, with the edits of everything that names them (K18)."""
+    files = [operation.path for operation in draft.operations if isinstance(operation, RemoveFile)]
+    if not draft.removes and not files:
+        return draft
+    broken = references_broken_by(draft.removes, files, cluster, target, tree)
+    # First, since removing a document changes the numbers of those after it.
+    return replace(draft, operations=(*broken, *draft.operations))

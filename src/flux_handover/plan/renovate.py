@@ -1,0 +1,244 @@
+"""Each pinned version that the plan writes is found by Renovate, and all of them move together (R23).
+
+Expressions are run over the lines that are written. What no manager finds gets a comment or a rule
+that does, and that is run as well before it is proposed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flux_handover.plan.bootstrap_commands import text_of
+from flux_handover.plan.edits import edit
+from flux_handover.plan.operations import Operation, ReplaceText
+from flux_handover.plan.renovate_config import ConfigFile, RenovateConfig, matches, renovate_config
+from flux_handover.plan.renovate_json import Value, quoted
+from flux_handover.plan.target import Target
+from flux_handover.tree import Tree
+
+ANNOTATION = "# renovate: datasource=github-releases depName=fluxcd/flux2"
+
+_EXPRESSION = (
+    r"# renovate: datasource=(?<datasource>\S+) depName=(?<depName>\S+)\n\s*\S+:\s*[\"']?(?<currentValue>[^\s\"']+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One version that the plan wrote: the manager that should read it, and the package it names."""
+
+    manager: str
+    path: str
+    package: str
+
+
+def renovated(target: Target, helmfile: str, tree: Tree) -> Iterator[Operation]:
+    """What the repository's configuration lacks to see Flux's new versions; nothing where it has none."""
+    for step in (_managers, _annotation, _group):
+        config = renovate_config(tree)
+        if config is None:
+            return
+        for operation in step(config, target, helmfile, tree):
+            tree = edit(tree, operation)
+            yield operation
+
+
+def pins(target: Target, helmfile: str, tree: Tree) -> tuple[Pin, ...]:
+    """The chart versions: in the sources that Flux reads, and in the Helmfile."""
+    charts = {
+        release.source.name: release.chart.removeprefix("oci://") for release in (target.operator, target.instance)
+    }
+    layout = target.layout
+    sources = [(layout.operator.source, target.operator), (layout.instance.source, target.instance)]
+    found = [Pin("flux", path, charts[release.name]) for path, release in sources if path in tree]
+    return (*found, *(Pin("helmfile", helmfile, chart) for chart in charts.values() if helmfile in tree))
+
+
+def unseen(target: Target, helmfile: str, tree: Tree) -> tuple[str, ...]:
+    """Versions that no manager of the configuration finds, as sentences."""
+    config = renovate_config(tree)
+    if config is None:
+        return ()
+    told = [
+        f"{pin.path}: {pin.package}" for pin in pins(target, helmfile, tree) if not config.reads(pin.manager, pin.path)
+    ]
+    place = _version_line(target, tree)
+    if place is not None and not _is_annotated(config, target, tree):
+        told.append(f"{place[0]}: distribution.version")
+    return tuple(told)
+
+
+def _managers(config: RenovateConfig, target: Target, helmfile: str, tree: Tree) -> Iterator[Operation]:
+    """File patterns of the managers `flux` and `helmfile`, where they leave the new files out."""
+    for manager in ("flux", "helmfile"):
+        paths = sorted({pin.path for pin in pins(target, helmfile, tree) if pin.manager == manager})
+        missed = [path for path in paths if not config.reads(manager, path) and not config.ignores(path)]
+        if missed:
+            pattern = "/^(?:" + "|".join(path.replace(".", "\\.") for path in missed) + ")$/"
+            config_file = config.main
+            yield _with_pattern(config_file, manager, pattern)
+
+
+def _with_pattern(file: ConfigFile, manager: str, pattern: str) -> Operation:
+    why = f"manager {manager} of Renovate reads the new files"
+    existing = file.root.get(manager)
+    key = "managerFilePatterns"
+    if existing is not None and existing.get("fileMatch") is not None:
+        key, pattern = "fileMatch", pattern.strip("/")
+    patterns = existing.get(key) if existing is not None else None
+    if patterns is not None and patterns.elements:
+        return _inserted(file, patterns, quoted(pattern, file.text), why)
+    if existing is not None:
+        return _inserted(file, existing, f"{_key(key, file)}: [{quoted(pattern, file.text)}]", why)
+    body = f"{_key(manager, file)}: {{ {_key(key, file)}: [{quoted(pattern, file.text)}] }}"
+    return _inserted(file, file.root, body, why)
+
+
+def _version_line(target: Target, tree: Tree) -> tuple[str, str] | None:
+    """The file and line with `distribution.version`, which no manager of Renovate knows by itself."""
+    layout = target.layout.instance
+    version = str(target.distribution.get("version", "")).removeprefix("v")
+    for path in (layout.release, layout.manifest):
+        lines = text_of(tree, path).splitlines()
+        wanted = re.compile(rf"\s+version: [\"']?v?{re.escape(version)}[\"']?")
+        found = [line for line in lines if wanted.fullmatch(line)]
+        if len(found) == 1:
+            return path, found[0]
+    return None
+
+
+def _is_annotated(config: RenovateConfig, target: Target, tree: Tree) -> bool:
+    place = _version_line(target, tree)
+    if place is None:
+        return True
+    value = place[1].split(":", 1)[1].strip().strip("\"'")
+    return config.extracts(place[0], text_of(tree, place[0]), value)
+
+
+def _annotation(config: RenovateConfig, target: Target, helmfile: str, tree: Tree) -> Iterator[Operation]:
+    """A comment above the version, and a custom manager for it where no expression finds it."""
+    place = _version_line(target, tree)
+    if place is None or _is_annotated(config, target, tree) or config.ignores(place[0]):
+        return
+    path, line = place
+    if ANNOTATION not in text_of(tree, path):
+        indent = line[: len(line) - len(line.lstrip())]
+        comment = ReplaceText(path, line, f"{indent}{ANNOTATION}\n{line}", "Renovate sees the version of Flux")
+        yield comment
+        tree = edit(tree, comment)
+    if not _is_annotated(config, target, tree):
+        yield _with_manager(config.main, path)
+
+
+def _with_manager(file: ConfigFile, path: str) -> Operation:
+    key = "fileMatch" if "fileMatch" in file.text else "managerFilePatterns"
+    pattern = f"^{path.replace('.', chr(92) + '.')}$"
+    written = pattern if key == "fileMatch" else f"/{pattern}/"
+    fields = (
+        ("customType", quoted("regex", file.text)),
+        ("description", quoted("The version of Flux, with a comment above it", file.text)),
+        (key, f"[{quoted(written, file.text)}]"),
+        ("matchStrings", f"[{quoted(_EXPRESSION, file.text)}]"),
+    )
+    body = _object(fields, file)
+    why = "an expression that finds the version of Flux"
+    managers = file.root.get("customManagers")
+    if managers is not None:
+        return _inserted(file, managers, body, why)
+    return _inserted(file, file.root, _list("customManagers", body, file), why)
+
+
+def _group(config: RenovateConfig, target: Target, helmfile: str, tree: Tree) -> Iterator[Operation]:
+    """One group for the charts of both releases, wherever their versions stand."""
+    packages = sorted({pin.package for pin in pins(target, helmfile, tree)})
+    if len(packages) < 2 or any(all(_names(rule, package) for package in packages) for rule in config.groups()):
+        return
+    file = config.main
+    fields = (
+        ("description", quoted("The operator and its instance are one thing", file.text)),
+        ("groupName", quoted("flux-operator", file.text)),
+        ("matchDatasources", f"[{quoted('docker', file.text)}]"),
+        ("matchPackageNames", "[" + ", ".join(quoted(package, file.text) for package in packages) + "]"),
+    )
+    body = _object(fields, file)
+    why = "operator, instance and Helmfile move together"
+    rules = file.root.get("packageRules")
+    if rules is not None:
+        yield _inserted(file, rules, body, why)
+    else:
+        yield _inserted(file, file.root, _list("packageRules", body, file), why)
+
+
+def _names(rule: Value, package: str) -> bool:
+    """Whether a rule holds for a package of datasource docker."""
+    sources = rule.strings("matchDatasources")
+    if sources and not any(matches(source, "docker") for source in sources):
+        return False
+    if rule.get("matchManagers") is not None or rule.get("matchFileNames") is not None:
+        return False
+    expressions = (*rule.strings("matchPackagePatterns"),)
+    names = (*rule.strings("matchPackageNames"), *(f"/{expression}/" for expression in expressions))
+    prefixes = rule.strings("matchPackagePrefixes")
+    return any(matches(name, package) for name in names) or any(package.startswith(p) for p in prefixes)
+
+
+def _key(name: str, file: ConfigFile) -> str:
+    """A key as the file writes its own: bare, or in its quotes."""
+    first = next((key for key, _ in file.root.members or ()), "$schema")
+    is_bare = re.search(rf"(?<![\"']){re.escape(first)}\s*:", file.text) is not None
+    return name if is_bare else quoted(name, file.text)
+
+
+def _inserted(file: ConfigFile, holder: Value, body: str, why: str) -> Operation:
+    """Text put before the closing bracket of a list or object, as one more line of it; nothing else moves."""
+    children = holder.elements if holder.elements is not None else tuple(value for _, value in holder.members or ())
+    if not children:
+        text = f"{file.text[: holder.start + 1]} {body} {file.text[holder.end - 1 :]}"
+        return _as_lines(file, text, why)
+    last = children[-1].end
+    rest = file.text[last : holder.end - 1]
+    has_comma = rest.lstrip().startswith(",")
+    at = last + rest.index(",") + 1 if has_comma else last
+    indent = _indent(file.text, children[-1].start)
+    joint = f"\n{indent}" if "\n" in rest else " "
+    tail = "," if has_comma and "\n" in rest else ""
+    comma = "" if has_comma else ","
+    written = body.replace("\n", f"\n{indent}") if "\n" in rest else _on_one_line(body)
+    return _as_lines(file, f"{file.text[:at]}{comma}{joint}{written}{tail}{file.text[at:]}", why)
+
+
+def _on_one_line(body: str) -> str:
+    return re.sub(r",?\n\s*", lambda match: ", " if match.group().startswith(",") else " ", body)
+
+
+def _list(name: str, body: str, file: ConfigFile) -> str:
+    """A new list with one object."""
+    inner = body.replace("\n", "\n  ")
+    return f"{_key(name, file)}: [\n  {inner}\n]"
+
+
+def _object(fields: tuple[tuple[str, str], ...], file: ConfigFile) -> str:
+    """An object with a line for each field, a comma after the last one where the file writes it so."""
+    trailing = "," if re.search(r",\s*[}\]]", file.text) else ""
+    lines = ",\n".join(f"  {_key(name, file)}: {value}" for name, value in fields)
+    return f"{{\n{lines}{trailing}\n}}"
+
+
+def _indent(text: str, at: int) -> str:
+    line = text[text.rfind("\n", 0, at) + 1 :]
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _as_lines(file: ConfigFile, text: str, why: str) -> Operation:
+    """The change as whole lines; more of them where the same lines stand elsewhere too."""
+    old, new = file.text.split("\n"), text.split("\n")
+    first = next(n for n, (one, other) in enumerate(zip(old, new, strict=False)) if one != other)
+    same = 0
+    while same < min(len(old), len(new)) - first and old[-1 - same] == new[-1 - same]:
+        same += 1
+    first, after = max(first - 1, 0), len(old) - same
+    while file.text.count("\n".join(old[first:after])) > 1 and first > 0:
+        first -= 1
+    return ReplaceText(file.path, "\n".join(old[first:after]), "\n".join(new[first : after + len(new) - len(old)]), why)

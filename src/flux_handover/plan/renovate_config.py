@@ -1,0 +1,163 @@
+"""What Renovate sees of a repository: its configuration, the files of it, and which manager reads a line (R23).
+
+Defaults and merging follow `renovatebot/renovate:lib/modules/manager/{flux,helmfile}/index.ts` and its
+documentation: file patterns of the user are added to a manager's own. Presets that lie in other
+repositories are not known here, and said so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flux_handover.plan.bootstrap_commands import text_of
+from flux_handover.plan.renovate_json import UnreadableConfig, Value, read_json5
+from flux_handover.tree import Tree
+
+CONFIG_NAMES = (
+    "renovate.json",
+    "renovate.json5",
+    ".github/renovate.json",
+    ".github/renovate.json5",
+    ".gitlab/renovate.json",
+    ".gitlab/renovate.json5",
+    ".renovaterc",
+    ".renovaterc.json",
+    ".renovaterc.json5",
+)
+"""Where Renovate looks, in its order: the first one counts."""
+
+_DEFAULTS = {
+    "flux": (r"/(?:^|/)gotk-components\.ya?ml$/",),
+    "helmfile": (r"/(^|/)helmfile\.ya?ml(?:\.gotmpl)?$/", r"/(^|/)helmfile\.d/.+\.ya?ml(?:\.gotmpl)?$/"),
+}
+_LOCAL_PRESET = re.compile(r"^(?:github|gitlab|local)>[^/]+/[^/]+//(.+?)(?:#.*)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """One file of the configuration."""
+
+    path: str
+    text: str
+    root: Value
+
+
+@dataclass(frozen=True, slots=True)
+class RenovateConfig:
+    """The configuration: the file that Renovate finds first, and the presets of it in this repository."""
+
+    files: tuple[ConfigFile, ...]
+    foreign: tuple[str, ...]
+
+    @property
+    def main(self) -> ConfigFile:
+        """The file that Renovate finds first."""
+        return self.files[0]
+
+    def reads(self, manager: str, path: str) -> bool:
+        """Whether a manager extracts from a file."""
+        patterns = (*_DEFAULTS.get(manager, ()), *(p for file in self.files for p in _patterns(file.root.get(manager))))
+        return not self.ignores(path) and any(matches(pattern, path) for pattern in patterns)
+
+    def ignores(self, path: str) -> bool:
+        """Whether the configuration leaves a path out."""
+        return any(matches(pattern, path) for file in self.files for pattern in file.root.strings("ignorePaths"))
+
+    def expressions(self, path: str) -> Iterator[str]:
+        """The expressions of custom managers that are run over a file, as Python reads them."""
+        for file in self.files:
+            managers = file.root.get("customManagers") or file.root.get("regexManagers")
+            for manager in (managers.elements or ()) if managers is not None else ():
+                if any(matches(pattern, path) for pattern in _patterns(manager)) and not self.ignores(path):
+                    yield from map(translated, manager.strings("matchStrings"))
+
+    def extracts(self, path: str, text: str, value: str) -> bool:
+        """Whether some custom manager finds exactly this version in a text."""
+        return any(value in _values(expression, text) for expression in self.expressions(path))
+
+    def groups(self) -> Iterator[Value]:
+        """The package rules that give a group its name."""
+        for file in self.files:
+            rules = file.root.get("packageRules")
+            yield from (rule for rule in (rules.elements or () if rules else ()) if rule.get("groupName"))
+
+
+def renovate_config(tree: Tree) -> RenovateConfig | None:
+    """How this repository configures Renovate; None where it does not use it, or it cannot be read."""
+    path = next((path for path in CONFIG_NAMES if path in tree), None)
+    main = _config_file(path, tree) if path is not None else None
+    if main is None:
+        return None
+    files, foreign = [main], []
+    for preset in main.root.strings("extends"):
+        match = _LOCAL_PRESET.match(preset)
+        local = next((p for p in _candidates(match[1]) if p in tree), None) if match else None
+        file = _config_file(local, tree) if local is not None else None
+        if file is not None:
+            files.append(file)
+        elif ">" in preset:
+            foreign.append(preset)
+    return RenovateConfig(tuple(files), tuple(foreign))
+
+
+def _candidates(path: str) -> tuple[str, ...]:
+    return (path, f"{path}.json", f"{path}.json5")
+
+
+def _config_file(path: str, tree: Tree) -> ConfigFile | None:
+    text = text_of(tree, path)
+    try:
+        return ConfigFile(path, text, read_json5(text))
+    except UnreadableConfig:
+        return None
+
+
+def _patterns(manager: Value | None) -> Iterator[str]:
+    """File patterns of a manager; those of the older `fileMatch` are expressions without slashes."""
+    if manager is not None:
+        yield from manager.strings("managerFilePatterns")
+        yield from (f"/{expression}/" for expression in manager.strings("fileMatch"))
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a pattern of Renovate, an expression between slashes or a glob, matches a path or name."""
+    if len(pattern) > 1 and pattern.startswith("/") and pattern.rstrip("i").endswith("/"):
+        flags = re.IGNORECASE if pattern.endswith("/i") else 0
+        expression = translated(pattern.removesuffix("i")[1:-1])
+        return _searched(expression, path, flags)
+    return re.fullmatch(_glob(pattern), path) is not None
+
+
+def _searched(expression: str, text: str, flags: int = 0) -> bool:
+    try:
+        return re.search(expression, text, flags) is not None
+    except re.error:
+        return False
+
+
+def translated(expression: str) -> str:
+    """An expression of RE2 or JavaScript as Python writes it."""
+    return re.sub(r"\(\?<(?![=!])", "(?P<", expression).replace("\\/", "/").replace("\\z", "\\Z")
+
+
+def _values(expression: str, text: str) -> Iterator[str]:
+    try:
+        found = re.finditer(expression, text)
+    except re.error:
+        return
+    yield from (match["currentValue"] for match in found if match.groupdict().get("currentValue"))
+
+
+def _glob(pattern: str) -> str:
+    """minimatch: `**` any directories, `*` within one, `{a,b}` one of them."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\{[^{}]*\})", pattern)
+    written = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(written.get(part) or _alternatives(part) for part in parts)
+
+
+def _alternatives(part: str) -> str:
+    if part.startswith("{"):
+        return "(?:" + "|".join(map(re.escape, part[1:-1].split(","))) + ")"
+    return re.escape(part)
