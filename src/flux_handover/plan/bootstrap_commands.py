@@ -30,6 +30,7 @@ _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*(?::=|\?=|=)\s*(.+?)
 _JUST_TEXT = re.compile(r"(justfile_dir(?:ectory)?\(\))?\s*[+/]?\s*['\"]([^'\"]*)['\"]")
 _LISTED = re.compile(r"\bls\s+(\S+)")
 _WORD = re.compile(r"[^\s'\"=|;<>()`,]+")
+_AFTER_FLAG = re.compile(r"(?:\s-[kf]|--kustomize|--file(?:name)?|\bfind)[=\s]+[\"']?([\w-]+)(?=[\"'\s]|\Z)")
 _FENCE = re.compile(r"^\s*```")
 _LIMIT = 5
 
@@ -192,7 +193,9 @@ class _Places:
 
     def named(self, line: str, variables: Mapping[str, str], here: tuple[str, ...]) -> dict[str, int]:
         """The paths that the words of a command name, each with the part that a variable decides, or -1."""
-        words = map(_normal, filter(_may_be_path, _WORD.findall(filled(line, variables))))
+        text = filled(line, variables)
+        plain = [f"{word}/" for word in _AFTER_FLAG.findall(text)]
+        words = map(_normal, filter(_may_be_path, [*_WORD.findall(text), *plain]))
         return {path: _open_part(word) for word in words for path in self._matching(word, here)}
 
     def _matching(self, word: str, here: tuple[str, ...]) -> tuple[str, ...]:
