@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -37,12 +38,19 @@ class Tree:
     """All files of a revision by path, `/`-separated, relative to the repository's top."""
 
     files: Mapping[str, File] = field(default_factory=lambda: MappingProxyType({}))
+    _paths: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __contains__(self, path: str) -> bool:
         return path in self.files
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self.files))
+        return iter(self._ordered())
+
+    def _ordered(self) -> list[str]:
+        """The paths in order, sorted once: a revision is asked for directories thousands of times."""
+        if len(self._paths) != len(self.files):
+            self._paths[:] = sorted(self.files)
+        return self._paths
 
     def read(self, path: str) -> bytes:
         """The bytes of a file; raises KeyError where it is absent or was not read."""
@@ -54,13 +62,19 @@ class Tree:
     def below(self, directory: str) -> tuple[str, ...]:
         """Paths under a directory, sorted; `.` and the empty string are the whole tree."""
         prefix = clean_path(directory)
-        start = f"{prefix}/" if prefix else ""
-        return tuple(path for path in self if path.startswith(start))
+        return tuple(self._ordered()[self._first(prefix) : self._end(prefix)] if prefix else self._ordered())
+
+    def _first(self, prefix: str) -> int:
+        return bisect_left(self._ordered(), f"{prefix}/")
+
+    def _end(self, prefix: str) -> int:
+        # No path that begins with the directory sorts behind the character that follows a slash.
+        return bisect_left(self._ordered(), f"{prefix}{chr(ord('/') + 1)}")
 
     def is_directory(self, directory: str) -> bool:
         """Whether any file lies below `directory`."""
         prefix = clean_path(directory)
-        return not prefix or any(path.startswith(f"{prefix}/") for path in self.files)
+        return not prefix or self._first(prefix) < self._end(prefix)
 
     def with_file(self, path: str, content: bytes) -> Tree:
         """This tree with one file written; an existing file keeps its mode."""

@@ -77,7 +77,8 @@ def test_half_a_line_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_answer_is_reported(tmp_path: Path) -> None:
-    path = program(tmp_path, "read line", f"echo '{GREETING}'", "read line", "echo '{\"results\": 1}'")
+    stored = ("read line", f"echo '{GREETING}'", "read line", "echo '{}'")
+    path = program(tmp_path, *stored, "read line", "echo '{\"results\": 1}'")
 
     assert "not readable" in refused(path).message
 

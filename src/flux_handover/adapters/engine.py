@@ -1,7 +1,7 @@
 """The Go engine as a Builder: one long-lived process, JSON lines over pipes.
 
-The process starts with the first request and ends with the `with` block. It holds no state, so after
-a build that did not end it is simply started again. What it writes to stderr is kept in a temporary
+The process starts with the first request and ends with the `with` block. All it keeps is trees by
+digest, so after a build that did not end it is simply started again. What it writes to stderr is kept in a temporary
 file, and its last lines are part of every error about the process itself.
 """
 
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,8 +20,10 @@ from typing import IO, Self
 
 from flux_handover import __version__
 from flux_handover.adapters import engine_protocol as protocol
+from flux_handover.adapters.engine_trees import Digests, Sent
 from flux_handover.errors import EngineError
 from flux_handover.model.building import (
+    NOTHING,
     BuildRequest,
     BuildResult,
     KustomizeResult,
@@ -69,6 +71,7 @@ class Engine:
         self._path = path
         self._seconds = seconds
         self._connection: _Connection | None = None
+        self._digests = Digests()
 
     def __enter__(self) -> Self:
         return self
@@ -85,20 +88,37 @@ class Engine:
     @property
     def version(self) -> EngineVersion:
         """Version of the engine and of the kustomize in it."""
-        return self._connected().version
+        try:
+            return self._connected().version
+        except EngineError:
+            self.close()
+            raise
+
+    def start(self) -> None:
+        """Start the process ahead of the first request, without waiting for it."""
+        self._connected()
 
     def build(
-        self, tree: Tree, builds: Sequence[BuildRequest], *, network: Network = Network.DENIED
+        self,
+        tree: Tree,
+        builds: Sequence[BuildRequest],
+        *,
+        network: Network = Network.DENIED,
+        known: Mapping[str, Tree] = NOTHING,
     ) -> tuple[BuildResult, ...]:
         """The objects of each Kustomization, before substitution."""
         if not builds:
             return ()
-        response = self._ask(protocol.build_request(tree, builds, network), len(builds))
+        digest, trees = self._stored(tree, known)
+        response = self._ask(protocol.build_request(digest, builds, network, trees), len(builds))
         return protocol.build_results(response)
 
-    def kustomize(self, tree: Tree, path: str, *, network: Network = Network.DENIED) -> KustomizeResult:
+    def kustomize(
+        self, tree: Tree, path: str, *, network: Network = Network.DENIED, known: Mapping[str, Tree] = NOTHING
+    ) -> KustomizeResult:
         """The objects of a directory, built by plain kustomize."""
-        return protocol.kustomize_result(self._ask(protocol.kustomize_request(tree, path, network), 1))
+        digest, trees = self._stored(tree, known)
+        return protocol.kustomize_result(self._ask(protocol.kustomize_request(digest, path, network, trees), 1))
 
     def substitute(self, sets: Sequence[SubstitutionRequest]) -> tuple[SubstitutionResult, ...]:
         """The objects of each set with its variables put in."""
@@ -106,6 +126,25 @@ class Engine:
             return ()
         response = self._ask(protocol.substitute_request(sets), len(sets))
         return protocol.substitution_results(response, sets)
+
+    def _stored(self, tree: Tree, known: Mapping[str, Tree]) -> tuple[str, dict[str, str]]:
+        """The digest of a tree and of those that stand for references, once the process has them all."""
+        if self._connection is not None and self._connection.sent.is_full:
+            self.close()
+        digests = {reference: self._digests.of(other) for reference, other in known.items()}
+        digest = self._digests.of(tree)
+        trees = [(digest, tree), *((digests[reference], other) for reference, other in known.items())]
+        fields = self._connected().sent.missing(trees)
+        if fields is not None:
+            self._store(fields)
+        return digest, digests
+
+    def _store(self, fields: Mapping[str, object]) -> None:
+        try:
+            protocol.stored(self._ask(protocol.store_request(fields), 1))
+        except EngineError:
+            self.close()
+            raise
 
     def _connected(self) -> _Connection:
         if self._connection is None:
@@ -131,13 +170,11 @@ class _Connection:
 
     def __init__(self, path: Path, seconds: float) -> None:
         self._path = path
+        self._seconds = seconds
+        self._version: EngineVersion | None = None
+        self.sent = Sent()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
         self._process = self._started()
-        try:
-            self.version = self._greeted(seconds)
-        except EngineError:
-            self.close()
-            raise
 
     def _started(self) -> subprocess.Popen[bytes]:
         try:
@@ -150,8 +187,15 @@ class _Connection:
                 f"the engine cannot be started: {error.strerror}", where=str(self._path), hint=REINSTALL
             ) from error
 
-    def _greeted(self, seconds: float) -> EngineVersion:
-        greeting = protocol.greeting(self.ask(protocol.HELLO, seconds))
+    @property
+    def version(self) -> EngineVersion:
+        """What the process says of itself; asked before anything else."""
+        if self._version is None:
+            self._version = self._greeted()
+        return self._version
+
+    def _greeted(self) -> EngineVersion:
+        greeting = protocol.greeting(self._ask(protocol.HELLO, self._seconds))
         if greeting is None or greeting.protocol != protocol.PROTOCOL:
             raise self._error("the engine speaks another protocol")
         if greeting.version != __version__:
@@ -159,7 +203,12 @@ class _Connection:
         return EngineVersion(greeting.version, greeting.kustomize, greeting.fluxKustomize)
 
     def ask(self, request: bytes, seconds: float) -> bytes:
-        """The response to one request line. A process that is too slow is killed, so reading always ends."""
+        """The response to one request line, of a process that greeted as it must."""
+        assert self.version, "a process that does not greet raises"
+        return self._ask(request, seconds)
+
+    def _ask(self, request: bytes, seconds: float) -> bytes:
+        """The response. A process that is too slow is killed, so reading always ends."""
         late = threading.Event()
         timer = threading.Timer(seconds, self._stop, [late])
         timer.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -20,7 +19,6 @@ from flux_handover.model.building import (
     SubstitutionResult,
 )
 from flux_handover.objects import Object, ObjectId, object_of
-from flux_handover.tree import File, FileKind, Tree
 
 PROTOCOL = 1
 HELLO = b'{"id":0,"method":"hello"}'
@@ -67,6 +65,10 @@ class _Substituted(msgspec.Struct, frozen=True):
     error: _Error | None = None
 
 
+class _StoreResponse(msgspec.Struct, frozen=True):
+    error: _Error | None = None
+
+
 class _BuildResponse(msgspec.Struct, frozen=True):
     results: tuple[_Built, ...] = ()
     error: _Error | None = None
@@ -85,18 +87,28 @@ def greeting(line: bytes) -> Greeting | None:
         return None
 
 
-def build_request(tree: Tree, builds: Sequence[BuildRequest], network: Network) -> bytes:
-    """A `build` line."""
+def store_request(fields: Mapping[str, object]) -> bytes:
+    """A `store` line."""
+    return _request("store", **fields)
+
+
+def stored(line: bytes) -> None:
+    """Raises EngineError where the engine refused what it was to store."""
+    _refused(_decoded(line, _StoreResponse).error)
+
+
+def build_request(tree: str, builds: Sequence[BuildRequest], network: Network, known: Mapping[str, str]) -> bytes:
+    """A `build` line; trees are given by their digests."""
     wanted = [
         {"key": build.key, "kustomization": build.kustomization} | ({} if build.path is None else {"path": build.path})
         for build in builds
     ]
-    return _request("build", tree=_tree(tree), builds=wanted, allowNetwork=network is Network.ALLOWED)
+    return _request("build", treeDigest=tree, known=known, builds=wanted, allowNetwork=network is Network.ALLOWED)
 
 
-def kustomize_request(tree: Tree, path: str, network: Network) -> bytes:
+def kustomize_request(tree: str, path: str, network: Network, known: Mapping[str, str]) -> bytes:
     """A `kustomize` line."""
-    return _request("kustomize", tree=_tree(tree), path=path, allowNetwork=network is Network.ALLOWED)
+    return _request("kustomize", treeDigest=tree, known=known, path=path, allowNetwork=network is Network.ALLOWED)
 
 
 def substitute_request(sets: Sequence[SubstitutionRequest]) -> bytes:
@@ -150,29 +162,6 @@ def _refused(error: _Error | None) -> None:
         raise EngineError(f"the engine refused the request: {error.message}", hint=f"code {error.code}")
 
 
-def _tree(tree: Tree) -> dict[str, dict[str, str]]:
-    files: dict[str, str] = {}
-    binary: dict[str, str] = {}
-    links: dict[str, str] = {}
-    omitted: dict[str, str] = {}
-    for path, file in tree.files.items():
-        if file.content is None:
-            omitted[path] = file.omitted or file.kind.value
-        elif file.kind is FileKind.LINK:
-            links[path] = file.content.decode(errors="surrogateescape")
-        else:
-            _add_content(path, file, files, binary)
-    return {"files": files, "binary": binary, "links": links, "omitted": omitted}
-
-
-def _add_content(path: str, file: File, files: dict[str, str], binary: dict[str, str]) -> None:
-    assert file.content is not None, "omitted files are told apart before"
-    try:
-        files[path] = file.content.decode()
-    except UnicodeDecodeError:
-        binary[path] = base64.b64encode(file.content).decode()
-
-
 def _set(request: SubstitutionRequest) -> dict[str, object]:
     return {
         "key": request.key,
@@ -197,11 +186,13 @@ def _error(error: _Error | None, id: ObjectId | None = None) -> BuildError | Non
 def _substituted(result: _Substituted, request: SubstitutionRequest) -> SubstitutionResult:
     objects = _objects(result.objects)
     failed = result.error.object if result.error is not None else None
+    # The index -1 is of an object that the controller drops; it is nowhere in the result.
+    undefined = ((objects[one.object].id, one.name) for one in result.undefined if one.object >= 0)
     return SubstitutionResult(
         key=result.key,
         objects=objects,
-        undefined=tuple((objects[undefined.object].id, undefined.name) for undefined in result.undefined),
-        symbols=MappingProxyType({objects[index].id: names for index, names in result.symbols.items()}),
+        undefined=tuple(undefined),
+        symbols=MappingProxyType({objects[index].id: names for index, names in result.symbols.items() if index >= 0}),
         tokens=MappingProxyType(result.tokens),
         error=_error(result.error, request.objects[failed].id if failed is not None else None),
     )

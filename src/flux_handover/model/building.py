@@ -119,12 +119,19 @@ class Builder(Protocol):
     """Builds as kustomize-controller does. Each result is a function of its arguments alone."""
 
     def build(
-        self, tree: Tree, builds: Sequence[BuildRequest], *, network: Network = Network.DENIED
+        self,
+        tree: Tree,
+        builds: Sequence[BuildRequest],
+        *,
+        network: Network = Network.DENIED,
+        known: Mapping[str, Tree] = NOTHING,
     ) -> tuple[BuildResult, ...]:
-        """One result for each request, in order."""
+        """One result for each request, in order; `known` are trees that stand for references out of the tree."""
         ...
 
-    def kustomize(self, tree: Tree, path: str, *, network: Network = Network.DENIED) -> KustomizeResult:
+    def kustomize(
+        self, tree: Tree, path: str, *, network: Network = Network.DENIED, known: Mapping[str, Tree] = NOTHING
+    ) -> KustomizeResult:
         """The objects of a directory with a kustomization.yaml."""
         ...
 
@@ -137,7 +144,7 @@ def inputs_digest(tree: Tree, reads: Iterable[str]) -> str:
     """A digest of what a build read in a tree: the same digest means the same build (rule R8)."""
     sha = hashlib.sha256()
     for path in sorted(reads):
-        names = tree.below(path) if path.endswith("/") else (path,)
+        names = tree.below(path) if path.endswith("/") else ()
         for name in (path, *names):
             entry = tree.files.get(name)
             sha.update(f"{name}\0{entry.kind.value + entry.digest if entry else '-'}\0".encode())
