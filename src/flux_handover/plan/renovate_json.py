@@ -116,11 +116,13 @@ class _Reader:
         return match.group()
 
     def _bare(self) -> object:
-        match = _NUMBER.match(self.text, self.at) or _WORD.match(self.text, self.at)
-        if match is None or (match.group()[0].isalpha() and match.group() not in _CONSTANTS):
+        """A number or a constant."""
+        number = _NUMBER.match(self.text, self.at)
+        match = number or _WORD.match(self.text, self.at)
+        if match is None or (number is None and match.group() not in _CONSTANTS):
             raise UnreadableConfig(f"no value at {self.at}")
         self.at = match.end()
-        return _CONSTANTS.get(match.group(), match.group())
+        return _CONSTANTS[match.group()] if number is None else _number(number.group())
 
     def _string(self, quote: str) -> str:
         match = re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL).match(self.text, self.at)
@@ -128,6 +130,14 @@ class _Reader:
             raise UnreadableConfig(f"a text that does not end at {self.at}")
         self.at = match.end()
         return _ESCAPE.sub(_unescaped, match[1])
+
+
+def _number(text: str) -> float:
+    """Its value; where the digits are no number, none that is equal to anything."""
+    try:
+        return float(int(text, 16) if "x" in text else float(text))
+    except ValueError:
+        return float("nan")
 
 
 def _unescaped(match: re.Match[str]) -> str:
