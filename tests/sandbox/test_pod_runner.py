@@ -11,6 +11,7 @@ import pytest
 
 from flux_handover.adapters.sandbox.control.plane import ControlPlane
 from flux_handover.adapters.sandbox.pods import election
+from flux_handover.adapters.sandbox.pods.election import Election
 from flux_handover.adapters.sandbox.pods.pod import Happening
 from flux_handover.adapters.sandbox.pods.runner import PodRunner
 from flux_handover.adapters.sandbox.pods.volumes import bound
@@ -58,10 +59,15 @@ def deployment(name: str, image: str, *arguments: str, **pod: Any) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def runner(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PodRunner]:
-    program = tmp_path_factory.mktemp("programs") / "helm-controller"
-    program.write_text("#!/bin/sh\n" + PROGRAM % sys.executable)
-    program.chmod(0o755)
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("programs") / "helm-controller"
+    path.write_text("#!/bin/sh\n" + PROGRAM % sys.executable)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture(scope="class")
+def runner(plane: ControlPlane, program: Path) -> Iterator[PodRunner]:
     with PodRunner(plane, {"helm-controller": program}, {"HTTPS_PROXY": "http://127.0.0.1:1"}) as running:
         yield running
 
@@ -190,3 +196,23 @@ class TestLive:
             return mapping(found.get("status")).get("numberReady") == 1
 
         eventually(ready, seconds=30)
+
+
+@pytest.mark.sandbox
+def test_without_leases_the_new_program_waits_for_the_old_one_to_end(
+    plane: ControlPlane, program: Path, eventually: Eventually
+) -> None:
+    image = "fluxcd/helm-controller"
+    with PodRunner(plane, {"helm-controller": program}, settled=Election.BY_ORDER) as runner:
+        plane.cluster.apply(deployment("ordered", image, "--one"), field_manager="test")
+        eventually(lambda: runner.running("helm-controller"), seconds=30)
+        eventually(lambda: available(plane, "ordered") == 1, seconds=30)
+
+        plane.cluster.apply(deployment("ordered", image, "--two"), field_manager="test")
+        eventually(lambda: any("--two" in event.arguments for event in runner.events), seconds=30)
+
+        happened = [event.happening for event in runner.events if event.pod.startswith("default/ordered")]
+        assert happened == [Happening.STARTED, Happening.STOPPED, Happening.STARTED]
+        assert "--enable-leader-election=false" in runner.events[-1].arguments
+        plane.cluster.delete(ObjectId("apps", "Deployment", "default", "ordered"))
+        eventually(lambda: not runner.running("helm-controller"), seconds=30)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ DISCOVERY_BEFORE = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroup
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 MERGE_PATCH, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+SERVED_SECONDS = 10.0
 Manifest = Mapping[str, Any]
 
 # What a cluster writes by itself all the time; no plan speaks of it.
@@ -172,9 +174,12 @@ class KubeCluster:
         return self._listed(served, namespace) if served else ()
 
     def apply(self, manifest: Manifest, *, field_manager: str) -> Manifest:
-        """The object after a forced server-side apply, at the version the manifest names."""
+        """The object after a forced server-side apply, at the version the manifest names.
+
+        A kind whose CRD came a moment ago is waited for.
+        """
         id = id_of(manifest)
-        kind = self._required(id)
+        kind = self._awaited(id)
         version = str(manifest["apiVersion"]).rpartition("/")[2]
         named = Kind(kind.group, version, kind.kind, kind.plural, kind.namespaced, kind.verbs)
         query = urlencode({"fieldManager": field_manager, "force": "true"})
@@ -229,6 +234,12 @@ class KubeCluster:
 
     def _listed(self, kind: Kind, namespace: str = "") -> Sequence[Manifest]:
         return self.listing(kind, namespace=namespace)[0]
+
+    def _awaited(self, id: ObjectId) -> Kind:
+        end = time.monotonic() + SERVED_SECONDS
+        while self.kind(id.group, id.kind) is None and time.monotonic() < end:
+            time.sleep(0.2)
+        return self._required(id)
 
     def _required(self, id: ObjectId) -> Kind:
         kind = self.kind(id.group, id.kind)

@@ -198,10 +198,10 @@ def made_folder(folder: Path | None) -> Path:
     return folder.resolve()
 
 
-def refuse_elsewhere(programs: Mapping[str, Path]) -> None:
+def refuse_elsewhere(programs: Mapping[str, Path], platform: str = sys.platform) -> None:
     """Raises SandboxError where a control plane cannot run at all, and says what can be used instead."""
-    if sys.platform not in ("linux", "darwin"):
-        raise SandboxError(f"the sandbox runs on Linux and macOS, not on {sys.platform}", hint=ELSEWHERE)
+    if platform not in ("linux", "darwin"):
+        raise SandboxError(f"the sandbox runs on Linux and macOS, not on {platform}", hint=ELSEWHERE)
     missing = [name for name in PROGRAMS if name not in programs or not programs[name].is_file()]
     if missing:
         raise SandboxError(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from enum import Enum
 from functools import cache
 
 ON = (
@@ -23,6 +24,18 @@ OFF = ("--enable-leader-election=false",)
 FOLDER = "/run/secrets/kubernetes.io/serviceaccount"
 SEEN_AT = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 SCRIPT = f'mount -t tmpfs none /run && mkdir -p {FOLDER} && printf %s "$0" > {FOLDER}/namespace && exec "$@"'
+
+
+class Election(Enum):
+    """Who settles which of two pods is active: the programs by a lease, or the pod runner by order."""
+
+    BY_LEASE = "by lease"
+    BY_ORDER = "by order"
+
+
+def election_here() -> Election:
+    """How this system settles it."""
+    return Election.BY_LEASE if is_possible() else Election.BY_ORDER
 
 
 def wrapper(namespace: str) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ from typing import Any
 from flux_handover.adapters.cluster import Kind
 from flux_handover.adapters.sandbox.control.plane import ControlPlane
 from flux_handover.adapters.sandbox.control.processes import Process
-from flux_handover.adapters.sandbox.pods import election
 from flux_handover.adapters.sandbox.pods.containers import MissingReference
+from flux_handover.adapters.sandbox.pods.election import Election, election_here
 from flux_handover.adapters.sandbox.pods.pod import POD, Happening, Pod, PodEvent, Stage
 from flux_handover.adapters.sandbox.pods.starting import Starter, answers
 from flux_handover.adapters.sandbox.pods.status import Health, Report, is_finished, runs_to_completion, status_patch
@@ -48,9 +48,11 @@ class PodRunner:
         programs: Mapping[str, Path],
         environment: Mapping[str, str] = NOTHING,
         added: Mapping[str, tuple[str, ...]] = NO_ARGUMENTS,
+        *,
+        settled: Election | None = None,
     ) -> None:
         self._plane, self._cluster = plane, plane.cluster
-        self._starter = Starter(plane, programs, environment, added)
+        self._starter = Starter(plane, programs, environment, added, settled or election_here())
         self._pods: dict[str, Pod] = {}
         self._events: list[PodEvent] = []
         self._work: queue.Queue[Callable[[], None]] = queue.Queue()
@@ -195,7 +197,8 @@ class PodRunner:
     def _must_wait(self, pod: Pod) -> bool:
         """Whether another pod is active where only one may be, and the programs cannot settle it."""
         others = (other for other in self._pods.values() if other is not pod and other.lease == pod.lease)
-        return not election.is_possible() and any(other.process is not None for other in others)
+        is_ours = self._starter.settled is Election.BY_ORDER
+        return is_ours and any(other.process is not None for other in others)
 
     def _start(self, pod: Pod) -> None:
         now = time.time()

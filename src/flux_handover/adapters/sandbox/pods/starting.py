@@ -12,8 +12,8 @@ from flux_handover.adapters.cluster import Kind
 from flux_handover.adapters.sandbox.control.plane import ControlPlane
 from flux_handover.adapters.sandbox.control.ports import free_port
 from flux_handover.adapters.sandbox.control.processes import Process
-from flux_handover.adapters.sandbox.pods import election
 from flux_handover.adapters.sandbox.pods.containers import arguments_of, environment_of
+from flux_handover.adapters.sandbox.pods.election import OFF, ON, Election, wrapper
 from flux_handover.adapters.sandbox.pods.pod import Pod
 from flux_handover.adapters.sandbox.pods.wiring import WIRINGS, launch
 from flux_handover.objects import mapping
@@ -40,9 +40,11 @@ class Starter:
         programs: Mapping[str, Path],
         environment: Mapping[str, str],
         added: Mapping[str, tuple[str, ...]],
+        settled: Election,
     ) -> None:
         self._plane = plane
         self._added = added
+        self.settled = settled
         self._programs = programs
         self._environment = environment
 
@@ -64,8 +66,8 @@ class Starter:
         own = {"KUBECONFIG": str(folder / "kubeconfig"), "HOME": str(folder), "TMPDIR": str(folder / "tmp")}
         environment = {**declared, **WIRINGS[pod.program].environment, **self._environment, **own}
         added = self._added.get(pod.program, ())
-        arguments = (*start.arguments, *added, *(election.ON if election.is_possible() else election.OFF))
-        before = election.wrapper(str(pod.metadata["namespace"])) if election.is_possible() else ()
+        before, after = around(self.settled, str(pod.metadata["namespace"]))
+        arguments = (*start.arguments, *added, *after)
         log = f"{pod.program}.{pod.metadata['name']}"
         process = self._plane.run(log, (*before, str(start.program), *arguments), environment=environment)
         return Started(process, arguments, start.ready)
@@ -82,6 +84,15 @@ class Starter:
         }
         answer = self._plane.cluster.send("POST", f"{path}/token", request)
         return str(mapping(answer.get("status")).get("token", ""))
+
+
+def around(settled: Election, namespace: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What to put before and after a program's command for its election."""
+    match settled:
+        case Election.BY_LEASE:
+            return wrapper(namespace), ON
+        case Election.BY_ORDER:
+            return (), OFF
 
 
 def emptied(folder: Path) -> Path:
