@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -33,6 +35,15 @@ def said(verb: str, repository: Path, capsys: pytest.CaptureFixture[str], *argum
     return report
 
 
+def printed(*arguments: str) -> Report:
+    """What a verb prints as JSON, for fixtures that many tests share."""
+    page = io.StringIO()
+    with contextlib.redirect_stdout(page):
+        assert run([*arguments, "--output", "json"]) == 0
+    report: Report = json.loads(page.getvalue())
+    return report
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepared(tmp_path_factory.mktemp("plan") / "demo")
@@ -40,23 +51,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def planned(demo: Path) -> Report:
-    with pytest.MonkeyPatch.context() as patch:
-        pages: list[str] = []
-        patch.setattr("flux_handover.cli.plan.write", pages.append)
-        assert run(["plan", str(demo), "--output", "json"]) == 0
-    report: Report = json.loads(pages[0])
-    return report
+    return printed("plan", str(demo))
 
 
 @pytest.fixture(scope="module")
 def handed_over(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
     repository = prepared(tmp_path_factory.mktemp("commit") / "demo")
-    with pytest.MonkeyPatch.context() as patch:
-        pages: list[str] = []
-        patch.setattr("flux_handover.cli.commit.write", pages.append)
-        assert run(["commit", str(repository), "--all", "--output", "json"]) == 0
-    report: Report = json.loads(pages[0])
-    return repository, report
+    return repository, printed("commit", str(repository), "--all")
 
 
 def test_the_demo_is_proved(planned: Report) -> None:

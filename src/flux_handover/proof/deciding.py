@@ -10,13 +10,16 @@ from flux_handover.model.detection_files import flux_part
 from flux_handover.model.effective_kept import lost
 from flux_handover.model.flux import is_instance
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, mapping
+from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, id_of, mapping
+from flux_handover.plan.listings import documents_of
 from flux_handover.plan.operations import (
     AddFile,
     AppendElement,
     DisablePrune,
     RemoveDocument,
+    RemoveField,
     RemoveFile,
+    SetField,
 )
 from flux_handover.proof.equivalence import ADDED, REMOVED, Change, changes, is_unchanged, unknown_changes
 from flux_handover.proof.obligations import Judgement, Obligation, Verdict
@@ -85,15 +88,27 @@ def _written(step: Step) -> Iterator[ObjectId]:
                 yield id
             case AppendElement(path=path):
                 yield from (build.id for build in step.before.cluster if build.where and build.where.file == path)
+            case SetField(path=path, document=number) | RemoveField(path=path, document=number):
+                yield from _named(step, path, number)
             case _:
                 continue
-    if step.plan.installation.owner in step.phase.removes and step.plan.installation.owner:
-        yield from step.before.cluster.builds[step.plan.installation.owner].ids
+    owner = step.plan.installation.owner
+    if owner in step.phase.removes and owner in step.before.cluster.builds:
+        yield from step.before.cluster.builds[owner].ids
+
+
+def _named(step: Step, path: str, number: int) -> Iterator[ObjectId]:
+    """What a document that is edited renders to; its namespace may come from a kustomization.yaml."""
+    documents = documents_of(step.before.tree, path)
+    written = id_of(documents[number].mapping) if number < len(documents) else None
+    for _, object in step.before.cluster.objects():
+        if written and (object.id.group, object.id.kind, object.id.name) == (written.group, written.kind, written.name):
+            yield object.id
 
 
 def prove_settings_kept(step: Step) -> Judgement:
     """Every setting of Flux is effective after the phase as before the plan."""
-    before, after = tuple(map(partial(_with_marks, step), step.plan.installation.live)), tuple(_flux_objects(step))
+    before, after = tuple(_flux_before(step)), tuple(_flux_objects(step))
     if not after:
         return Judgement(Obligation.SETTINGS_KEPT, Verdict.UNKNOWN, ("what Flux would run is not known",))
     differences = lost(before, after, renamed=dict(step.plan.installation.renamed))
@@ -101,6 +116,13 @@ def prove_settings_kept(step: Step) -> Judgement:
         return Judgement(Obligation.SETTINGS_KEPT, Verdict.REFUTED, tuple(map(str, differences)))
     count = len(step.plan.installation.settings)
     return Judgement(Obligation.SETTINGS_KEPT, Verdict.HOLDS, (f"{count} settings are effective as before",))
+
+
+def _flux_before(step: Step) -> Iterable[Object]:
+    """Flux as the plan found it; where the operator has it already, what the FluxInstance rendered before."""
+    if step.plan.installation.live:
+        return map(partial(_with_marks, step), step.plan.installation.live)
+    return (object for id in step.stages[0].instances for object in step.stages[0].components(id))
 
 
 def _with_marks(step: Step, object: Object) -> Object:
