@@ -24,6 +24,7 @@ from flux_handover.report.shapes.commit import CommitReport
 from flux_handover.report.shapes.common import schema_of
 from flux_handover.report.shapes.doctor import DoctorReport
 from flux_handover.report.shapes.explain import ExplainReport
+from flux_handover.report.shapes.guard import GuardShape
 from flux_handover.report.shapes.inspect import InspectReport
 from flux_handover.report.shapes.plan import PlanReport
 
@@ -32,6 +33,7 @@ REPORTS: Mapping[str, type[msgspec.Struct]] = {
     "inspect": InspectReport,
     "plan": PlanReport,
     "commit": CommitReport,
+    "guard": GuardShape,
     "explain": ExplainReport,
     "doctor": DoctorReport,
 }

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flux_handover.documents import Document, read_documents, value_at
 from flux_handover.findings import Location
 from flux_handover.model.declared import Declarations, Declared
 from flux_handover.model.flux import (
@@ -65,6 +66,7 @@ def candidate_roots(declared: Declarations, tree: Tree) -> tuple[Root, ...]:
     return (
         *_self_applying(declared),
         *_synced(declared, tree),
+        *_synced_by_chart(tree),
         *_bootstrapped(tree),
         *_applied(declared, tree),
     )
@@ -132,6 +134,33 @@ def _synced(declared: Declarations, tree: Tree) -> Iterator[Root]:
         path = clean_path(str(sync.get("path") or ""))
         if sync.get("url") and tree.is_directory(path):
             yield sync_root(sync, one.object.id.namespace, one.where)
+
+
+def _synced_by_chart(tree: Tree) -> Iterator[Root]:
+    """The sync of a FluxInstance that a chart renders: its values, in a HelmRelease or in a file of their own.
+
+    Values say nothing of the namespace; where no HelmRelease does either, it is Flux's usual one.
+    """
+    for path in tree:
+        content = tree.files[path].content
+        readable = content is not None and path.endswith((".yaml", ".yml"))
+        if content is None or not readable or b"distribution:" not in content or b"sync:" not in content:
+            continue
+        for document in read_documents(path, content).documents:
+            values = _instance_values(document)
+            sync = mapping(values.get("sync"))
+            if sync.get("url") and values.get("distribution") and tree.is_directory(clean_path(str(sync.get("path")))):
+                namespace = str(mapping(document.mapping.get("metadata")).get("namespace") or "flux-system")
+                line = document.line_of(*_VALUES_AT, "sync") if "spec" in document.mapping else document.line
+                yield sync_root(sync, namespace, Location(path, line))
+
+
+_VALUES_AT = ("spec", "values", "instance")
+
+
+def _instance_values(document: Document) -> Mapping[str, Any]:
+    in_release = value_at(document.content, _VALUES_AT)
+    return mapping(in_release if in_release is not None else document.mapping.get("instance"))
 
 
 def sync_root(sync: Mapping[str, Any], namespace: str, where: Location | None) -> Root:

@@ -20,6 +20,7 @@ from flux_handover.proof.guard_bases import Base
 from flux_handover.proof.guard_clusters import CONTINUED, continued, views
 from flux_handover.proof.guard_report import GuardReport, Standing, standing_of
 from flux_handover.proof.hazards import findings_between, signs_of
+from flux_handover.proof.hazards.losses import coded
 from flux_handover.proof.hazards.registry import Pair, Sign, View
 from flux_handover.proof.reconcile_cluster import UserStep
 from flux_handover.proof.scope import outside
@@ -112,7 +113,7 @@ def _step(carried: _Carried, view: View, after: Snapshot, builder: Builder) -> _
     pair, start, outcome = _outcome(carried, stage)
     installation = carried.view.installation
     deletes = deletions_of(outcome, before, revision, carried.stage, pair, installation)
-    compared = Pair(carried.view, view, deletes, outcome.breaches, dict(outcome.frozen))
+    compared = coded(Pair(carried.view, view, deletes, outcome.breaches, dict(outcome.frozen)))
     signs = signs_of(view)
     return _Step(
         carried=_next(carried, view, stage, signs, outcome, start),

@@ -30,6 +30,7 @@ def continued(before: Snapshot, after: Snapshot, builder: Builder) -> Snapshot:
     The live root keeps its spec until something changes it. Where its path is gone it builds nothing and
     prunes nothing.
     """
+    after = replace(after, clusters=tuple(_apart(before, after)))
     found = {(cluster.name, cluster.root): cluster for cluster in after.clusters}
     missing = [cluster for cluster in before.clusters if (cluster.name, cluster.root) not in found]
     if not missing:
@@ -42,6 +43,17 @@ def continued(before: Snapshot, after: Snapshot, builder: Builder) -> Snapshot:
     clusters = tuple(sorted((*others, *going_on), key=lambda cluster: cluster.name))
     kept = {cluster.name: installations[cluster.name] for cluster in clusters}
     return replace(after, clusters=clusters, installations=kept)
+
+
+def _apart(before: Snapshot, after: Snapshot) -> Iterator[Cluster]:
+    """Clusters that were there, and new ones but for a file that a live root reads: that is no cluster of its own."""
+    known = {(cluster.name, cluster.root) for cluster in before.clusters}
+    live = [cluster for cluster in after.clusters if (cluster.name, cluster.root) in known]
+    reads = frozenset(path for cluster in live for build in cluster for path in build.reads)
+    for cluster in after.clusters:
+        where = cluster.builds[cluster.root].where
+        if cluster in live or where is None or where.file not in reads:
+            yield cluster
 
 
 def _followed(cluster: Cluster, tree: Tree, builder: Builder) -> Cluster:

@@ -1,4 +1,4 @@
-"""Every code that can be explained: hazards, obligations, phases."""
+"""Every code that can be explained: hazards, obligations, phases, waivers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import difflib
 
 from flux_handover.errors import UsageError
 from flux_handover.report.explanations import OBLIGATIONS, PHASES, Explanation
+from flux_handover.report.hazard_explanations import HAZARDS, UNDECIDED, WAIVER
 
 
 def explanations() -> tuple[Explanation, ...]:
     """All of them, in the order of the reference pages."""
-    return (*OBLIGATIONS.values(), *PHASES.values())
+    return (*HAZARDS, *OBLIGATIONS.values(), *PHASES.values(), WAIVER, UNDECIDED)
 
 
 def explained(code: str) -> Explanation:

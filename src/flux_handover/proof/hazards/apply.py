@@ -1,1 +1,169 @@
-"""x"""
+"""Apply (codes A): what builds, and the API server or a controller then refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flux_handover import catalogue
+from flux_handover.findings import Severity
+from flux_handover.model.flux import FluxKustomization, helm_releases
+from flux_handover.model.rendering import Build, BuildStatus, Cluster
+from flux_handover.objects import Object, ObjectId, mapping
+from flux_handover.proof.hazards.build import broken
+from flux_handover.proof.hazards.places import files_among, place_in, place_of
+from flux_handover.proof.hazards.registry import Pair, Sign, View, also_in_pair, in_pair, in_tree
+from flux_handover.proof.hazards.stuck import broken_property
+
+FLUX_GROUPS = "toolkit.fluxcd.io"
+
+
+@in_pair("A1", "object without a namespace", "S2")
+def without_namespace(pair: Pair) -> Iterator[Sign]:
+    """A rendered object needs a namespace and has none, so the apply of its whole Kustomization fails.
+
+    Why: the API server refuses it in the dry-run; nothing of that stage is applied.
+    Example: a Kustomization without `metadata.namespace`, whose parent sets no `targetNamespace`.
+    Do: write the namespace, or let the kustomization.yaml set it, as its neighbours do.
+    """
+    yield from broken(pair, "A1")
+
+
+@in_tree("A2", "reference to nothing", "S2", Severity.ERROR)
+def reference_to_nothing(view: View) -> Iterator[Sign]:
+    """A source or a dependency that something names is rendered by nothing that is live.
+
+    Why: whoever names it stands still until it is there.
+    Example: `sourceRef.name: flux-system` is copied from another repository, whose source is called so.
+    Do: name the source that there is.
+    """
+    there = {object.id for build in view.cluster for object in build.present} | set(view.cluster.sources)
+    there |= {object.id for object in view.cluster.bootstrap}
+    complete = all(build.status is BuildStatus.OK for build in view.cluster)
+    severity = None if complete else Severity.WARNING
+    named = {id: owner for owner, id in sorted(_named(view.cluster), reverse=True)}
+    for id, owner in sorted(named.items()):
+        if id not in there and id.name:
+            message = f"{id} is named by {owner}, and nothing that is live renders it"
+            yield Sign(message, id, place_of(view, owner), severity=severity)
+
+
+@also_in_pair("A2")
+def never_ready(pair: Pair) -> Iterator[Sign]:
+    """A Kustomization that was ready, or is new, waits for what never comes."""
+    yield from broken_property(pair, "A2")
+
+
+def _named(cluster: Cluster) -> Iterator[tuple[ObjectId, ObjectId]]:
+    """Who names which source, chart source or dependency."""
+    for build in cluster:
+        yield build.id, build.ks.source
+        yield from ((build.id, other) for other in build.ks.depends_on)
+        for release in helm_releases(build.objects):
+            if release.chart_ref:
+                yield release.id, release.chart_ref
+            source = mapping(mapping(mapping(release.object.spec.get("chart")).get("spec")).get("sourceRef"))
+            if source:
+                namespace = str(source.get("namespace") or release.id.namespace)
+                kind, name = str(source.get("kind") or ""), str(source.get("name") or "")
+                yield release.id, ObjectId("source.toolkit.fluxcd.io", kind, namespace, name)
+
+
+@in_pair("A3", "field that the API server refuses", "S2")
+def refused_field(pair: Pair) -> Iterator[Sign]:
+    """A Flux object that is new or changed has a field or a value that its CRD does not know.
+
+    Why: server-side apply is strict: one such field, and nothing of that stage is applied.
+    Example: `postBuild.substituteFrom[].namespace`; such references are local to the namespace.
+    Do: correct the field; patches that write into the object count too.
+    """
+    for build, object in _changed(pair):
+        for problem in _misfits(object, pair.after.installation.version):
+            if not _fits_newer(object):
+                yield Sign(f"{object.id}: {problem}", object.id, place_in(pair.after, build, object.id))
+
+
+@in_pair("A4", "field of a newer version", "S2")
+def newer_field(pair: Pair) -> Iterator[Sign]:
+    """A Flux object has a field or an API version that the running Flux does not serve, and a newer one does.
+
+    Why: the apply fails as with any unknown field; an unknown flag makes a controller crash.
+    Example: `upgrade.strategy` of a HelmRelease under Flux 2.6.
+    Do: upgrade Flux first, in a commit of its own.
+    """
+    yield from broken_property(pair, "A4")
+    version = pair.after.installation.version
+    for build, object in _changed(pair):
+        if _misfits(object, version) and _fits_newer(object):
+            message = f"{object.id} needs a newer Flux than {version}: {_misfits(object, version)[0]}"
+            yield Sign(message, object.id, place_in(pair.after, build, object.id))
+
+
+def _changed(pair: Pair) -> Iterator[tuple[Build, Object]]:
+    """Flux objects that the change brings, without those that a secret decides."""
+    for build in pair.after.cluster:
+        old = pair.before.cluster.builds.get(build.id)
+        before = {object.id: object.data for object in old.present} if old else {}
+        symbolic = build.symbols or {}
+        for object in build.objects:
+            flux = object.id.group.endswith(FLUX_GROUPS) and object.id not in symbolic
+            if flux and before.get(object.id) != object.data:
+                yield build, object
+
+
+def _misfits(object: Object, version: str) -> tuple[str, ...]:
+    """What the CRD of a Flux version refuses; nothing where the version, or the kind, is not known."""
+    if not catalogue.has(version) or (object.id.group, object.id.kind) not in catalogue.crds(version):
+        return ()
+    served = object.api_version.rpartition("/")[2]
+    schema = catalogue.crd_schema(version, object.id.group, served, object.id.kind)
+    if schema is None:
+        return (f"{object.api_version} is not served by Flux {version}",)
+    return tuple(str(misfit) for misfit in catalogue.validate(schema, object.data))
+
+
+def _fits_newer(object: Object) -> bool:
+    return not _misfits(object, catalogue.versions()[-1])
+
+
+@in_tree("A5", "decryption without a key", "S2")
+def decryption_without_key(view: View) -> Iterator[Sign]:
+    """A Kustomization decrypts, its files are encrypted for a key, and no key is named.
+
+    Why: without `decryption.secretRef` only a key of the controller itself, or a cloud's, can open them.
+    Example: `decryption: {provider: sops}` and files encrypted with age.
+    Do: name the Secret, or give the controller `--sops-age-secret`.
+    """
+    if any("sops" in setting.key for setting in view.installation.settings):
+        return
+    for build in view.cluster:
+        if build.ks.decrypts and build.ks.decryption_secret is None and _has_age(view, build):
+            yield Sign(f"{build.id} decrypts files for age, and names no key", build.id, build.where)
+
+
+def _has_age(view: View, build: Build) -> bool:
+    contents = (view.tree.files[path].content or b"" for path in files_among(view.tree, build.reads))
+    return any(b"sops:" in content and b"BEGIN AGE ENCRYPTED FILE" in content for content in contents)
+
+
+@in_tree("A6", "local reference after a move", "S2")
+def local_reference(view: View) -> Iterator[Sign]:
+    """A Kustomization names a Secret or ConfigMap that is in another namespace than its own.
+
+    Why: `secretRef` and `substituteFrom` have no namespace; they mean the Kustomization's own.
+    Example: a Kustomization moves to its application's namespace, and its variables stay in flux-system.
+    Do: keep the Kustomization where its variables are, or bring them along.
+    """
+    there = {object.id for build in view.cluster for object in build.present}
+    homes = {(id.kind, id.name): id.namespace for id in sorted(there) if id.kind in ("Secret", "ConfigMap")}
+    for build in view.cluster:
+        for id in _local(build.ks):
+            home = homes.get((id.kind, id.name))
+            if id not in there and home is not None and home != id.namespace:
+                message = f"{build.id} names {id.kind} {id.name} in {id.namespace}, and it is in {home}"
+                yield Sign(message, build.id, build.where)
+
+
+def _local(ks: FluxKustomization) -> Iterator[ObjectId]:
+    yield from (one.id for one in ks.substitute_from if not one.optional)
+    if ks.decryption_secret:
+        yield ks.decryption_secret

@@ -8,8 +8,8 @@ from flux_handover.documents import read_documents
 from flux_handover.findings import Location, Severity
 from flux_handover.model.render import NO_NAMESPACE
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, id_of
-from flux_handover.proof.hazards.places import files_among, place_of
+from flux_handover.objects import KUSTOMIZE_GROUP, id_of
+from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Pair, Sign, View, in_pair, in_tree
 from flux_handover.tree import Tree
 
@@ -195,13 +195,3 @@ def component_without_namespace(view: View) -> Iterator[Sign]:
 
 
 PLACEHOLDERS = frozenset({"not-used", "unused", "placeholder"})
-
-
-def yaml_files(build: Build, tree: Tree) -> tuple[str, ...]:
-    """The YAML files that a build reads."""
-    return tuple(files_among(tree, build.reads))
-
-
-def first_of(ids: frozenset[ObjectId]) -> ObjectId:
-    """The first id in order."""
-    return min(ids)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from flux_handover.model.flux import is_instance, is_source
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, names
 from flux_handover.plan import present
@@ -15,27 +15,42 @@ from flux_handover.proof.hazards.registry import Pair, Sign
 SHOWN = 3
 
 
-def code_of(deleted: Deleted, pair: Pair) -> str:
-    """The hazard of a deletion that is not a cascade; `pair` says what is live on both sides."""
-    cluster, id = pair.before.cluster, deleted.id
-    everything = {id, *(other.id for other in along(deleted, pair))}
-    if id == cluster.root or id == cluster.builds[cluster.root].ks.source:
-        return "O3"
-    if everything & _uninstalls(cluster):
-        return "O10"
-    if everything & {object.id for object in pair.before.installation.live}:
-        return "O5" if _is_adopted(pair) else "O4"
-    if deleted.counterexample.edge == "E7":
-        return "O7"
-    if id in _moved(pair):
-        return "O9"
-    if id.kind == "Namespace":
-        return "O12"
-    if any((one.group, one.kind) in STATEFUL_KINDS for one in everything):
-        return "O13"
-    if id.kind in ("Secret", "ConfigMap") and _feeds(id, cluster):
-        return "V3" if _feeds(id, pair.after.cluster) else "O15"
-    return "O2" if id.kind == "Kustomization" and id.group == KUSTOMIZE_GROUP else "O1"
+def coded(pair: Pair) -> Pair:
+    """The pair with the hazard of each deletion that was not meant and is no cascade."""
+    judged = _Judged(pair, frozenset(_uninstalls(pair.before.cluster)), frozenset(_moved(pair)))
+    unmeant = (deleted for deleted in pair.deletes if not deleted.cascade and not deleted.expected)
+    return replace(pair, codes={deleted.id: _code_of(deleted, judged) for deleted in unmeant})
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    pair: Pair
+    uninstalling: frozenset[ObjectId]
+    moved: frozenset[ObjectId]
+
+
+def _code_of(deleted: Deleted, judged: _Judged) -> str:
+    """The worst that a deletion means comes first."""
+    pair, id = judged.pair, deleted.id
+    cluster, everything = pair.before.cluster, {id, *(other.id for other in along(deleted, pair))}
+    flux = {object.id for object in pair.before.installation.live}
+    questions = (
+        ("O3", id in (cluster.root, cluster.builds[cluster.root].ks.source)),
+        ("O10", bool(everything & judged.uninstalling)),
+        ("O5", bool(everything & flux) and _is_adopted(pair)),
+        ("O4", bool(everything & flux)),
+        ("O7", deleted.counterexample.edge == "E7"),
+        ("O9", id in judged.moved),
+        ("O13", id.kind == "Namespace" or any((one.group, one.kind) in STATEFUL_KINDS for one in everything)),
+        ("V3", _is_input(id) and _feeds(id, cluster) and _feeds(id, pair.after.cluster)),
+        ("O15", _is_input(id) and _feeds(id, cluster)),
+        ("O2", id.kind == "Kustomization" and id.group == KUSTOMIZE_GROUP),
+    )
+    return next((code for code, holds in questions if holds), "O1")
+
+
+def _is_input(id: ObjectId) -> bool:
+    return id.kind in ("Secret", "ConfigMap") and not id.group
 
 
 def along(deleted: Deleted, pair: Pair) -> tuple[Deleted, ...]:
@@ -54,7 +69,7 @@ def along(deleted: Deleted, pair: Pair) -> tuple[Deleted, ...]:
 def lost(pair: Pair, code: str) -> Iterator[Sign]:
     """The unexpected deletions of one hazard."""
     for deleted in pair.deletes:
-        if not deleted.cascade and not deleted.expected and code_of(deleted, pair) == code:
+        if not deleted.cascade and pair.codes.get(deleted.id) == code:
             yield Sign(_message(deleted, pair), deleted.id, place_of(pair.before, deleted.id))
 
 
@@ -110,6 +125,3 @@ def _feeds(id: ObjectId, cluster: Cluster) -> bool:
 def is_flux_object(id: ObjectId) -> bool:
     """Whether the object is of a kind that Flux reconciles."""
     return id.group.endswith("toolkit.fluxcd.io") or id.group == "fluxcd.controlplane.io"
-
-
-__all__ = ["along", "code_of", "is_flux_object", "is_instance", "is_source", "lost"]

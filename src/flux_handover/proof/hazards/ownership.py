@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from flux_handover.findings import Severity
 from flux_handover.model.flux import helm_releases, is_instance
-from flux_handover.objects import OPERATOR_GROUP, PRUNE, Object, ObjectId, has_mark, mapping, names
+from flux_handover.objects import PRUNE, Object, ObjectId, has_mark, mapping, names
 from flux_handover.plan import present
 from flux_handover.proof.deletions import STATEFUL_KINDS
 from flux_handover.proof.hazards.losses import lost
 from flux_handover.proof.hazards.places import place_of
-from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, in_pair, in_tree, live
+from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, also_in_pair, in_pair, in_tree, live
+from flux_handover.proof.hazards.stuck import broken_property
 
 
 @in_pair("O1", "prune diff", "S0", decided=Decided.SERIES)
@@ -58,6 +59,7 @@ def flux_prunes_itself(pair: Pair) -> Iterator[Sign]:
     Do: `prune: false` first and seen live, then the FluxInstance Ready and its objects marked, then remove.
     """
     yield from lost(pair, "O4")
+    yield from broken_property(pair, "O4")
 
 
 @in_pair("O5", "left-over components", "S3", decided=Decided.SERIES)
@@ -83,6 +85,13 @@ def two_owners(view: View) -> Iterator[Sign]:
     for id, owners in sorted(view.cluster.owners().items()):
         if len(set(owners)) > 1:
             yield Sign(f"{id} is applied by {names(set(owners))}", id, place_of(view, id))
+
+
+@also_in_pair("O6")
+def owners_in_conflict(pair: Pair) -> Iterator[Sign]:
+    """Two owners of any kind apply one object in some order."""
+    told = {id for id, owners in pair.after.cluster.owners().items() if len(set(owners)) > 1}
+    yield from (sign for sign in broken_property(pair, "O6") if sign.subject not in told)
 
 
 @in_pair("O7", "sync renamed", "S0", decided=Decided.SERIES)
@@ -146,6 +155,7 @@ def operator_uninstalls(pair: Pair) -> Iterator[Sign]:
     annotate it `fluxcd.controlplane.io/reconcile: disabled`.
     """
     yield from lost(pair, "O10")
+    yield from broken_property(pair, "O10")
 
 
 @in_tree("O11", "two FluxInstances", "S1", Severity.ERROR)
@@ -193,8 +203,6 @@ def stateful_objects(pair: Pair) -> Iterator[Sign]:
     Do: mark it `kustomize.toolkit.fluxcd.io/prune: disabled`, or make a backup, and say so in a waiver.
     """
     yield from lost(pair, "O13")
-    gone = [deleted for deleted in pair.deletes if deleted.id.kind == "Namespace" and not deleted.cascade]
-    yield from (sign for sign in lost(pair, "O12") if gone)
 
 
 def _is_stateful(object: Object) -> bool:
@@ -224,6 +232,4 @@ def mock_removed(pair: Pair) -> Iterator[Sign]:
     Do: mark the object `kustomize.toolkit.fluxcd.io/prune: disabled` first, and create the real one again by hand.
     """
     yield from lost(pair, "O15")
-
-
-INSTANCE_GROUP = OPERATOR_GROUP
+    yield from broken_property(pair, "O15")

@@ -7,8 +7,8 @@ is a finding of `inspect`, not of a change. Hazards of a pair and of a series se
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from flux_handover.findings import Finding, Location, Severity
@@ -42,7 +42,8 @@ class View:
 class Pair:
     """One cluster before and after a change, what is deleted, and what else goes wrong in some order.
 
-    `frozen` gives, for each Kustomization that is not ready at the end, the reason.
+    `frozen` gives, for each Kustomization that is not ready at the end, the reason; `codes` the hazard of
+    each deletion that was not meant (`losses.coded`).
     """
 
     before: View
@@ -50,6 +51,7 @@ class Pair:
     deletes: tuple[Deleted, ...] = ()
     breaches: tuple[Breach, ...] = ()
     frozen: Mapping[ObjectId, str] = field(default_factory=dict)
+    codes: Mapping[ObjectId, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,16 @@ def in_pair(
     return register
 
 
+def also_in_pair(code: str) -> Callable[[PairCheck], PairCheck]:
+    """Adds what only two sides show to a hazard of a tree."""
+
+    def register(check: PairCheck) -> PairCheck:
+        _HAZARDS[code] = replace(_HAZARDS[code], of_pair=check)
+        return check
+
+    return register
+
+
 def live(code: str, title: str, grade: str, documentation: str) -> None:
     """Registers a hazard that only a cluster shows: it has its page and a gate, and no check."""
     _add(code, title, grade, Severity.WARNING, Decided.LIVE, documentation)
@@ -167,13 +179,13 @@ def findings_between(
 ) -> Iterator[Finding]:
     """What the change brings: new signs of the second side, and what only both sides together show."""
     name = pair.after.cluster.name
+    # What lacks an object that this change deletes is told with the deletion.
+    gone = {deleted.id for deleted in pair.deletes if not deleted.recreated}
     for one in hazards():
-        if one.of_tree is not None:
-            known = {_key(sign) for sign in old.get(one.code, ())}
-            fresh: Iterable[Sign] = (sign for sign in new.get(one.code, ()) if _key(sign) not in known)
-        else:
-            fresh = one.of_pair(pair) if one.of_pair is not None else ()
-        yield from (finding_of(one.code, sign, name) for sign in fresh)
+        known = {_key(sign) for sign in old.get(one.code, ())}
+        fresh = (s for s in new.get(one.code, ()) if _key(s) not in known and s.subject not in gone)
+        between = one.of_pair(pair) if one.of_pair is not None else ()
+        yield from (finding_of(one.code, sign, name) for sign in (*fresh, *between))
 
 
 def _key(sign: Sign) -> tuple[object, ...]:
