@@ -42,7 +42,7 @@ def moved(reader: Reader) -> tuple[Target, Tree]:
 def test_each_chart_is_pinned_in_its_source_and_in_the_helmfile(moved: tuple[Target, Tree]) -> None:
     target, tree = moved
 
-    assert [pin.manager for pin in pins(target, HELMFILE, tree)] == ["flux", "flux", "helmfile", "helmfile"]
+    assert [pin.reader for pin in pins(target, HELMFILE, tree)] == ["flux", "flux", "helmfile", "helmfile"]
 
 
 @pytest.mark.parametrize(

@@ -103,20 +103,28 @@ def _commands(path: str, tree: Tree, everywhere: Mapping[str, str], places: _Pla
 
 
 def _logical_lines(path: str, text: str) -> Iterator[tuple[int, int, str]]:
-    """Lines with their continuations joined, without comments; of a document only its code."""
-    is_document, fenced = sort_of(path) == "documentation", False
+    """Lines with their continuations joined, as (first line, last line, text)."""
     first, gathered = 0, ""
+    for number, line in _code_lines(path, text):
+        first = first or number
+        gathered = f"{gathered} {line.strip()}" if gathered else line
+        if line.endswith("\\"):
+            gathered = gathered.removesuffix("\\")
+        else:
+            yield first, number, gathered
+            first, gathered = 0, ""
+
+
+def _code_lines(path: str, text: str) -> Iterator[tuple[int, str]]:
+    """Lines that are no comment, with their numbers; of a document only its code."""
+    is_document, fenced = sort_of(path) == "documentation", False
     for number, line in enumerate(text.splitlines(), start=1):
         if is_document and _FENCE.match(line):
             fenced = not fenced
             continue
-        if (is_document and not fenced and not line.startswith("    ")) or line.lstrip().startswith(("#", "//")):
-            continue
-        first = first or number
-        gathered += line.removesuffix("\\") if gathered == "" else " " + line.strip().removesuffix("\\")
-        if not line.endswith("\\"):
-            yield first, number, gathered
-            first, gathered = 0, ""
+        is_code = fenced or not is_document or line.startswith("    ")
+        if is_code and not line.lstrip().startswith(("#", "//")):
+            yield number, line
 
 
 def _variables_of(tree: Tree, paths: tuple[str, ...]) -> dict[str, str]:

@@ -75,21 +75,21 @@ def _is_spared(command: Command, known: tuple[Helmfile, ...]) -> bool:
 
 
 def _step(command: Command, tree: Tree, known: tuple[Helmfile, ...]) -> BootstrapStep:
-    creates = set(_literal(command))
-    installs = set(_installed_by_text(command))
-    if _APPLIES.search(command.text):
-        for path in command.paths:
-            creates |= objects_at(path, tree, _namespace(command))
-            installs |= {Installs.FLUX} if installs_flux(path, tree) else set()
-    if _EACH_DIRECTORY.search(command.text):
-        creates |= set(_per_directory(command, tree))
-    if _SYNCS.search(command.text):
-        for release in _synced(command, known):
-            creates.add(ObjectId("", "Namespace", "", release.namespace))
-            installs |= _installed_by(release, tree)
-    if any(id.group == OPERATOR_GROUP and id.kind == "FluxInstance" for id in creates):
+    synced = tuple(_synced(command, known))
+    applied = command.paths if _APPLIES.search(command.text) else ()
+    namespaces = (ObjectId("", "Namespace", "", release.namespace) for release in synced)
+    contents = (id for path in applied for id in objects_at(path, tree, _namespace(command)))
+    creates = frozenset((*_literal(command), *contents, *_per_directory(command, tree), *namespaces))
+    installs = {*_installed_by_text(command), *(part for release in synced for part in _installed_by(release, tree))}
+    if any(installs_flux(path, tree) for path in applied):
+        installs.add(Installs.FLUX)
+    if any(_is_instance(id) for id in creates):
         installs.add(Installs.INSTANCE)
-    return BootstrapStep(command, frozenset(creates), frozenset(installs))
+    return BootstrapStep(command, creates, frozenset(installs))
+
+
+def _is_instance(id: ObjectId) -> bool:
+    return id.group == OPERATOR_GROUP and id.kind == "FluxInstance"
 
 
 def _literal(command: Command) -> Iterator[ObjectId]:
@@ -109,7 +109,7 @@ def _namespace(command: Command) -> str:
 
 def _per_directory(command: Command, tree: Tree) -> Iterator[ObjectId]:
     """`find DIRECTORY -type d | while read ns; do kubectl create namespace "$ns"`."""
-    for path in command.paths:
+    for path in command.paths if _EACH_DIRECTORY.search(command.text) else ():
         names = {
             rest[len(path) + 1 :].split("/")[0] for rest in tree.below(path) if rest.count("/") > path.count("/") + 1
         }
@@ -124,8 +124,8 @@ def _installed_by_text(command: Command) -> Iterator[Installs]:
 
 
 def _synced(command: Command, known: tuple[Helmfile, ...]) -> Iterator[HelmfileRelease]:
-    """The releases of the Helmfiles that a command names, or of a directory of them."""
-    for helmfile in known:
+    """The releases of the Helmfiles that a command syncs, or of a directory of them."""
+    for helmfile in known if _SYNCS.search(command.text) else ():
         if any(path in (helmfile.path, posixpath.dirname(helmfile.path)) for path in command.paths):
             yield from helmfile.releases
 
@@ -156,28 +156,35 @@ def objects_at(path: str, tree: Tree, namespace: str) -> set[ObjectId]:
 
 
 def _objects(path: str, tree: Tree, depth: int) -> Iterator[ObjectId]:
-    listing = listing_of(path, tree) if path not in tree else None
-    if path in tree and posixpath.basename(path) not in KUSTOMIZATION_FILES:
-        yield from _described(path, tree)
-    elif listing is not None and depth < _DEPTH:
+    if path in tree:
+        is_listing = posixpath.basename(path) in KUSTOMIZATION_FILES
+        yield from () if is_listing else _described(path, tree)
+        return
+    listing = listing_of(path, tree)
+    if listing is None:
+        yield from (id for file in _manifests_in(path, tree) for id in _described(file, tree))
+    elif depth < _DEPTH:
         yield from _listed(listing, tree, depth)
-    elif path not in tree:
-        for file in tree.below(path):
-            if posixpath.dirname(file) == path and file.endswith((".yaml", ".yml", ".json")):
-                yield from _described(file, tree)
+
+
+def _manifests_in(directory: str, tree: Tree) -> Iterator[str]:
+    """What `kubectl apply -f` reads of a directory: its own files, not those below."""
+    for file in tree.below(directory):
+        if posixpath.dirname(file) == directory and file.endswith((".yaml", ".yml", ".json")):
+            yield file
 
 
 def _listed(listing: str, tree: Tree, depth: int) -> Iterator[ObjectId]:
-    namespaces = [str(d.mapping["namespace"]) for d in documents_of(tree, listing) if d.mapping.get("namespace")]
-    for entry in _entries(listing, tree):
-        if isinstance(entry, str) and "://" not in entry:
-            target = clean_path(posixpath.join(posixpath.dirname(listing), entry))
-            for id in _objects(target, tree, depth + 1) if target in tree or tree.is_directory(target) else ():
-                yield (
-                    ObjectId(id.group, id.kind, namespaces[0], id.name)
-                    if namespaces and id.namespace
-                    else (_placed(id, namespaces[0]) if namespaces else id)
-                )
+    """What the entries bring, in the namespace that the kustomization.yaml puts them into."""
+    stated = [str(d.mapping["namespace"]) for d in documents_of(tree, listing) if d.mapping.get("namespace")]
+    local = (entry for entry in _entries(listing, tree) if isinstance(entry, str) and "://" not in entry)
+    for entry in local:
+        target = clean_path(posixpath.join(posixpath.dirname(listing), entry))
+        yield from (_moved(id, stated) for id in _objects(target, tree, depth + 1))
+
+
+def _moved(id: ObjectId, stated: list[str]) -> ObjectId:
+    return _placed(ObjectId(id.group, id.kind, "", id.name), stated[0]) if stated else id
 
 
 def _placed(id: ObjectId, namespace: str) -> ObjectId:

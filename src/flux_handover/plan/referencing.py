@@ -30,6 +30,7 @@ from flux_handover.tree import Tree
 
 _VERBS = r"\b(?:reconcile|suspend|resume|get|events|trace|tree|logs)\b[^\n]*?\s"
 _BUILDS = re.compile(r"\b(?:kustomize(?:\s+build)?|apply|flux\s+(?:build|diff))\b")
+_CONTROLS = re.compile(r"\s*(?:for|if|while|until|case)\b")
 _LISTS = {"Receiver": "resources", "Alert": "eventSources"}
 
 
@@ -176,21 +177,20 @@ def _built(removed: tuple[str, ...], path: str, tree: Tree) -> Iterator[Operatio
 def _step(
     path: str, document: int, place: tuple[str | int, ...], run: object, directories: list[str]
 ) -> Iterator[Operation]:
-    lines = [line for line in str(run or "").splitlines() if line.strip()]
-    named = [line for line in lines if _builds(line, directories)]
+    lines = str(run or "").splitlines()
+    kept = [line for line in lines if not _builds(line, directories)]
     why = "the directory that this builds is gone"
-    if named and len(named) == len(lines):
+    if len(kept) == len(lines):
+        return
+    if not any(map(str.strip, kept)):
         yield RemoveField(path, document, place, why)
-    elif named and not any(re.match(r"\s*(?:for|if|while|done|fi)\b", line) for line in named):
-        kept = "\n".join(line for line in str(run).splitlines() if line not in named)
-        yield SetField(path, document, (*place, "run"), kept + "\n", why)
+    else:
+        yield SetField(path, document, (*place, "run"), "\n".join(kept) + "\n", why)
 
 
 def _builds(line: str, directories: list[str]) -> bool:
-    words = re.findall(r"[^\s\"']+", line)
-    return bool(_BUILDS.search(line)) and any(
-        word.strip("./") == directory for word in words for directory in directories
-    )
+    named = {word.strip("./") for word in re.findall(r"[^\s\"']+", line)} & set(directories)
+    return bool(named) and _BUILDS.search(line) is not None and not _CONTROLS.match(line)
 
 
 def with_references(draft: PhaseDraft, cluster: Cluster, target: Target, tree: Tree) -> PhaseDraft:

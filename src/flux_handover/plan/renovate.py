@@ -29,14 +29,14 @@ _EXPRESSION = (
 class Pin:
     """One version that the plan wrote: the manager that should read it, and the package it names."""
 
-    manager: str
+    reader: str
     path: str
     package: str
 
 
 def renovated(target: Target, helmfile: str, tree: Tree) -> Iterator[Operation]:
     """What the repository's configuration lacks to see Flux's new versions; nothing where it has none."""
-    for step in (_managers, _annotation, _group):
+    for step in (_file_patterns, _annotation, _group):
         config = renovate_config(tree)
         if config is None:
             return
@@ -62,7 +62,7 @@ def unseen(target: Target, helmfile: str, tree: Tree) -> tuple[str, ...]:
     if config is None:
         return ()
     told = [
-        f"{pin.path}: {pin.package}" for pin in pins(target, helmfile, tree) if not config.reads(pin.manager, pin.path)
+        f"{pin.path}: {pin.package}" for pin in pins(target, helmfile, tree) if not config.reads(pin.reader, pin.path)
     ]
     place = _version_line(target, tree)
     if place is not None and not _is_annotated(config, target, tree):
@@ -70,20 +70,20 @@ def unseen(target: Target, helmfile: str, tree: Tree) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _managers(config: RenovateConfig, target: Target, helmfile: str, tree: Tree) -> Iterator[Operation]:
+def _file_patterns(config: RenovateConfig, target: Target, helmfile: str, tree: Tree) -> Iterator[Operation]:
     """File patterns of the managers `flux` and `helmfile`, where they leave the new files out."""
-    for manager in ("flux", "helmfile"):
-        paths = sorted({pin.path for pin in pins(target, helmfile, tree) if pin.manager == manager})
-        missed = [path for path in paths if not config.reads(manager, path) and not config.ignores(path)]
+    for reader in ("flux", "helmfile"):
+        paths = sorted({pin.path for pin in pins(target, helmfile, tree) if pin.reader == reader})
+        missed = [path for path in paths if not config.reads(reader, path) and not config.ignores(path)]
         if missed:
             pattern = "/^(?:" + "|".join(path.replace(".", "\\.") for path in missed) + ")$/"
             config_file = config.main
-            yield _with_pattern(config_file, manager, pattern)
+            yield _with_pattern(config_file, reader, pattern)
 
 
-def _with_pattern(file: ConfigFile, manager: str, pattern: str) -> Operation:
-    why = f"manager {manager} of Renovate reads the new files"
-    existing = file.root.get(manager)
+def _with_pattern(file: ConfigFile, reader: str, pattern: str) -> Operation:
+    why = f"manager {reader} of Renovate reads the new files"
+    existing = file.root.get(reader)
     key = "managerFilePatterns"
     if existing is not None and existing.get("fileMatch") is not None:
         key, pattern = "fileMatch", pattern.strip("/")
@@ -92,7 +92,7 @@ def _with_pattern(file: ConfigFile, manager: str, pattern: str) -> Operation:
         return _inserted(file, patterns, quoted(pattern, file.text), why)
     if existing is not None:
         return _inserted(file, existing, f"{_key(key, file)}: [{quoted(pattern, file.text)}]", why)
-    body = f"{_key(manager, file)}: {{ {_key(key, file)}: [{quoted(pattern, file.text)}] }}"
+    body = f"{_key(reader, file)}: {{ {_key(key, file)}: [{quoted(pattern, file.text)}] }}"
     return _inserted(file, file.root, body, why)
 
 
@@ -129,10 +129,10 @@ def _annotation(config: RenovateConfig, target: Target, helmfile: str, tree: Tre
         yield comment
         tree = edit(tree, comment)
     if not _is_annotated(config, target, tree):
-        yield _with_manager(config.main, path)
+        yield _with_expression(config.main, path)
 
 
-def _with_manager(file: ConfigFile, path: str) -> Operation:
+def _with_expression(file: ConfigFile, path: str) -> Operation:
     key = "fileMatch" if "fileMatch" in file.text else "managerFilePatterns"
     pattern = f"^{path.replace('.', chr(92) + '.')}$"
     written = pattern if key == "fileMatch" else f"/{pattern}/"
@@ -144,9 +144,9 @@ def _with_manager(file: ConfigFile, path: str) -> Operation:
     )
     body = _object(fields, file)
     why = "an expression that finds the version of Flux"
-    managers = file.root.get("customManagers")
-    if managers is not None:
-        return _inserted(file, managers, body, why)
+    readers = file.root.get("customManagers")
+    if readers is not None:
+        return _inserted(file, readers, body, why)
     return _inserted(file, file.root, _list("customManagers", body, file), why)
 
 
@@ -172,16 +172,21 @@ def _group(config: RenovateConfig, target: Target, helmfile: str, tree: Tree) ->
 
 
 def _names(rule: Value, package: str) -> bool:
-    """Whether a rule holds for a package of datasource docker."""
-    sources = rule.strings("matchDatasources")
-    if sources and not any(matches(source, "docker") for source in sources):
-        return False
-    if rule.get("matchManagers") is not None or rule.get("matchFileNames") is not None:
-        return False
-    expressions = (*rule.strings("matchPackagePatterns"),)
-    names = (*rule.strings("matchPackageNames"), *(f"/{expression}/" for expression in expressions))
-    prefixes = rule.strings("matchPackagePrefixes")
-    return any(matches(name, package) for name in names) or any(package.startswith(p) for p in prefixes)
+    """Whether a rule holds for a package of datasource docker, wherever its version stands."""
+    sources = rule.strings("matchDatasources") or ("docker",)
+    narrow = rule.get("matchManagers") or rule.get("matchFileNames")
+    return narrow is None and _any_matches(sources, "docker") and _any_matches(_packages(rule), package)
+
+
+def _packages(rule: Value) -> tuple[str, ...]:
+    """The patterns of packages; those of the older fields are written as today's."""
+    expressions = (f"/{expression}/" for expression in rule.strings("matchPackagePatterns"))
+    prefixes = (f"{prefix}**" for prefix in rule.strings("matchPackagePrefixes"))
+    return (*rule.strings("matchPackageNames"), *expressions, *prefixes)
+
+
+def _any_matches(patterns: tuple[str, ...], text: str) -> bool:
+    return any(matches(pattern, text) for pattern in patterns)
 
 
 def _key(name: str, file: ConfigFile) -> str:
@@ -193,20 +198,19 @@ def _key(name: str, file: ConfigFile) -> str:
 
 def _inserted(file: ConfigFile, holder: Value, body: str, why: str) -> Operation:
     """Text put before the closing bracket of a list or object, as one more line of it; nothing else moves."""
-    children = holder.elements if holder.elements is not None else tuple(value for _, value in holder.members or ())
-    if not children:
+    if not holder.children:
         text = f"{file.text[: holder.start + 1]} {body} {file.text[holder.end - 1 :]}"
         return _as_lines(file, text, why)
-    last = children[-1].end
-    rest = file.text[last : holder.end - 1]
-    has_comma = rest.lstrip().startswith(",")
-    at = last + rest.index(",") + 1 if has_comma else last
-    indent = _indent(file.text, children[-1].start)
-    joint = f"\n{indent}" if "\n" in rest else " "
-    tail = "," if has_comma and "\n" in rest else ""
-    comma = "" if has_comma else ","
-    written = body.replace("\n", f"\n{indent}") if "\n" in rest else _on_one_line(body)
-    return _as_lines(file, f"{file.text[:at]}{comma}{joint}{written}{tail}{file.text[at:]}", why)
+    last = holder.children[-1]
+    rest = file.text[last.end : holder.end - 1]
+    comma = rest.find(",") + 1 if rest.lstrip().startswith(",") else 0
+    at = last.end + comma
+    before = file.text[:at] + ("" if comma else ",")
+    if "\n" not in rest:
+        return _as_lines(file, f"{before} {_on_one_line(body)}{file.text[at:]}", why)
+    indent = f"\n{_indent(file.text, last.start)}"
+    written = indent + body.replace("\n", indent) + ("," if comma else "")
+    return _as_lines(file, before + written + file.text[at:], why)
 
 
 def _on_one_line(body: str) -> str:

@@ -56,9 +56,9 @@ class RenovateConfig:
         """The file that Renovate finds first."""
         return self.files[0]
 
-    def reads(self, manager: str, path: str) -> bool:
+    def reads(self, reader: str, path: str) -> bool:
         """Whether a manager extracts from a file."""
-        patterns = (*_DEFAULTS.get(manager, ()), *(p for file in self.files for p in _patterns(file.root.get(manager))))
+        patterns = (*_DEFAULTS.get(reader, ()), *(p for file in self.files for p in _patterns(file.root.get(reader))))
         return not self.ignores(path) and any(matches(pattern, path) for pattern in patterns)
 
     def ignores(self, path: str) -> bool:
@@ -68,10 +68,9 @@ class RenovateConfig:
     def expressions(self, path: str) -> Iterator[str]:
         """The expressions of custom managers that are run over a file, as Python reads them."""
         for file in self.files:
-            managers = file.root.get("customManagers") or file.root.get("regexManagers")
-            for manager in (managers.elements or ()) if managers is not None else ():
-                if any(matches(pattern, path) for pattern in _patterns(manager)) and not self.ignores(path):
-                    yield from map(translated, manager.strings("matchStrings"))
+            for reader in _custom(file.root):
+                if any(matches(pattern, path) for pattern in _patterns(reader)) and not self.ignores(path):
+                    yield from map(translated, reader.strings("matchStrings"))
 
     def extracts(self, path: str, text: str, value: str) -> bool:
         """Whether some custom manager finds exactly this version in a text."""
@@ -80,8 +79,7 @@ class RenovateConfig:
     def groups(self) -> Iterator[Value]:
         """The package rules that give a group its name."""
         for file in self.files:
-            rules = file.root.get("packageRules")
-            yield from (rule for rule in (rules.elements or () if rules else ()) if rule.get("groupName"))
+            yield from (rule for rule in _elements(file.root.get("packageRules")) if rule.get("groupName"))
 
 
 def renovate_config(tree: Tree) -> RenovateConfig | None:
@@ -90,16 +88,25 @@ def renovate_config(tree: Tree) -> RenovateConfig | None:
     main = _config_file(path, tree) if path is not None else None
     if main is None:
         return None
-    files, foreign = [main], []
-    for preset in main.root.strings("extends"):
-        match = _LOCAL_PRESET.match(preset)
-        local = next((p for p in _candidates(match[1]) if p in tree), None) if match else None
-        file = _config_file(local, tree) if local is not None else None
-        if file is not None:
-            files.append(file)
-        elif ">" in preset:
-            foreign.append(preset)
-    return RenovateConfig(tuple(files), tuple(foreign))
+    presets = {preset: _local(preset, tree) for preset in main.root.strings("extends")}
+    foreign = tuple(preset for preset, file in presets.items() if file is None and ">" in preset)
+    return RenovateConfig((main, *filter(None, presets.values())), foreign)
+
+
+def _local(preset: str, tree: Tree) -> ConfigFile | None:
+    """A preset that is a file of this repository."""
+    match = _LOCAL_PRESET.match(preset)
+    found = [path for path in _candidates(match[1]) if path in tree] if match is not None else []
+    return _config_file(found[0], tree) if found else None
+
+
+def _custom(root: Value) -> tuple[Value, ...]:
+    """The custom managers, by today's name or the older one."""
+    return tuple(value for name in ("customManagers", "regexManagers") for value in _elements(root.get(name)))
+
+
+def _elements(value: Value | None) -> tuple[Value, ...]:
+    return value.elements or () if value is not None else ()
 
 
 def _candidates(path: str) -> tuple[str, ...]:
@@ -114,11 +121,11 @@ def _config_file(path: str, tree: Tree) -> ConfigFile | None:
         return None
 
 
-def _patterns(manager: Value | None) -> Iterator[str]:
+def _patterns(reader: Value | None) -> Iterator[str]:
     """File patterns of a manager; those of the older `fileMatch` are expressions without slashes."""
-    if manager is not None:
-        yield from manager.strings("managerFilePatterns")
-        yield from (f"/{expression}/" for expression in manager.strings("fileMatch"))
+    if reader is not None:
+        yield from reader.strings("managerFilePatterns")
+        yield from (f"/{expression}/" for expression in reader.strings("fileMatch"))
 
 
 def matches(pattern: str, path: str) -> bool:

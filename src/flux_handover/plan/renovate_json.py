@@ -37,6 +37,11 @@ class Value:
         """The member of an object; None where there is none."""
         return next((value for name, value in self.members or () if name == key), None)
 
+    @property
+    def children(self) -> tuple[Value, ...]:
+        """The values in it, in order."""
+        return self.elements or tuple(value for _, value in self.members or ())
+
     def strings(self, key: str) -> tuple[str, ...]:
         """The texts of a member that is a list, or a single text."""
         value = self.get(key)

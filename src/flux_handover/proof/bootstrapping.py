@@ -77,16 +77,24 @@ def _unread(steps: tuple[BootstrapStep, ...]) -> Iterator[Location]:
 def _lost(before: _Rebuild, after: _Rebuild) -> Iterator[str]:
     """What could be built before the phase and cannot after it."""
     had = {need.id for need in before.lacking}
-    for need in after.lacking:
-        if need.id not in had:
-            where = before.created.get(need.id)
-            yield f"nothing creates {need.id} any more{f', as {where} did' if where else ''}: {need.why}"
-    if before.is_possible and not after.is_possible and not after.lacking:
+    for need in (need for need in after.lacking if need.id not in had):
+        where = before.created.get(need.id, "the revision before")
+        yield f"nothing creates {need.id}, as {where} did: {need.why}"
+    if not after.lacking:
+        yield from _no_way(before, after)
+        yield from _newly_stuck(before, after)
+
+
+def _no_way(before: _Rebuild, after: _Rebuild) -> Iterator[str]:
+    if before.is_possible and not after.is_possible:
         where = next(iter(before.installed.values()))
         yield f"nothing installs Flux on a bare cluster any more, as {where} did"
+
+
+def _newly_stuck(before: _Rebuild, after: _Rebuild) -> Iterator[str]:
     waited = {one.ks for one in before.stuck}
     for one in after.stuck:
-        if one.ks not in waited and not after.lacking:
+        if one.ks not in waited:
             yield f"{one.ks} would never reconcile on a bare cluster: {one.missing[0].id} is created by nothing"
 
 
