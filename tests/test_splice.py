@@ -214,7 +214,7 @@ def test_removing_a_field(text: str, path: Any, expected: str) -> None:
     ],
 )
 def test_inserting_an_element(text: str, value: Any, expected: str) -> None:
-    assert splice.insert_item(text.encode(), 0, ("r",), value).decode() == expected
+    assert splice.insert_element(text.encode(), 0, ("r",), value).decode() == expected
 
 
 @pytest.mark.parametrize(
@@ -246,13 +246,13 @@ def test_a_resource_is_written_as_its_neighbours_are(text: str, name: str, expec
     ],
 )
 def test_removing_an_element(text: str, value: Any, expected: str) -> None:
-    assert splice.remove_item(text.encode(), 0, ("r",), value).decode() == expected
+    assert splice.remove_element(text.encode(), 0, ("r",), value).decode() == expected
 
 
 @pytest.mark.parametrize("value", ["absent", "twice", 1.0])
 def test_an_element_must_be_there_exactly_once(value: Any) -> None:
     with pytest.raises(UneditableYaml, match="elements have the value"):
-        splice.remove_item(b"r: [twice, twice, 1]\n", 0, ("r",), value)
+        splice.remove_element(b"r: [twice, twice, 1]\n", 0, ("r",), value)
 
 
 @pytest.mark.parametrize(

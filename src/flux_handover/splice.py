@@ -64,7 +64,7 @@ def remove_field(content: bytes, document: int, path: Path) -> bytes:
     return _checked(place, edited, _without_value(place.value, path), path)
 
 
-def insert_item(content: bytes, document: int, path: Path, value: Any) -> bytes:
+def insert_element(content: bytes, document: int, path: Path, value: Any) -> bytes:
     """The file with one more element in a list: in order if the list is sorted, else at its end."""
     place = _open(content, document)
     elements = value_at(place.value, path)
@@ -82,10 +82,10 @@ def insert_item(content: bytes, document: int, path: Path, value: Any) -> bytes:
 def insert_resource(content: bytes, document: int, path: Path, name: str) -> bytes:
     """The file with one more path in a list such as `resources`, with `./` if the others have it."""
     elements = value_at(_open(content, document).value, path) or []
-    return insert_item(content, document, path, _as_others(name, list(filter(_is_local, elements))))
+    return insert_element(content, document, path, _as_others(name, list(filter(_is_local, elements))))
 
 
-def remove_item(content: bytes, document: int, path: Path, value: Any) -> bytes:
+def remove_element(content: bytes, document: int, path: Path, value: Any) -> bytes:
     """The file without the one element of a list that equals `value`."""
     place = _open(content, document)
     elements = value_at(place.value, path)

@@ -159,7 +159,7 @@ def test_an_element_is_put_in_and_taken_out_again(names: list[str], new: str) ->
     after = splice.insert_resource(before, 0, ("resources",), f"{new}.yaml")
 
     assert f"  - ./{new}.yaml" in after.decode().split("\n")
-    assert splice.remove_item(after, 0, ("resources",), f"./{new}.yaml") == before
+    assert splice.remove_element(after, 0, ("resources",), f"./{new}.yaml") == before
 
 
 @given(st.text(max_size=200))
@@ -220,8 +220,8 @@ def edits_undone(content: bytes, choice: random.Random) -> Iterator[tuple[bytes,
                 added = splice.set_field(content, document.index, (*path, "zz-new"), ["x"])
                 yield content, splice.remove_field(added, document.index, (*path, "zz-new"))
             elif isinstance(value, list) and value:
-                added = splice.insert_item(content, document.index, path, "zz-new")
-                yield content, splice.remove_item(added, document.index, path, "zz-new")
+                added = splice.insert_element(content, document.index, path, "zz-new")
+                yield content, splice.remove_element(added, document.index, path, "zz-new")
 
 
 @pytest.mark.slow

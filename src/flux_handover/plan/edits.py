@@ -79,13 +79,13 @@ def _edited_bytes(tree: Tree, operation: _Splicing) -> bytes:
         case ListResource(field=field, entry=entry):
             return splice.insert_resource(content, 0, (field,), entry)
         case UnlistResource(field=field, entry=entry):
-            return splice.remove_item(content, 0, (field,), entry)
+            return splice.remove_element(content, 0, (field,), entry)
         case SetField(document=document, field=path, value=value):
             return splice.set_field(content, document, path, value)
         case RemoveField(document=document, field=path):
             return splice.remove_field(content, document, path)
         case AppendElement(document=document, field=path, value=value):
-            return splice.insert_item(content, document, path, value)
+            return splice.insert_element(content, document, path, value)
         case ReplaceText(old=old, new=new):
             return splice.replace_lines(content, old, new)
         case _:
