@@ -68,6 +68,18 @@ def test_owners_of_one_object_are_explored_together_step_by_step() -> None:
     assert part.environment.atomic == frozenset()
 
 
+def test_owners_of_one_object_that_decides_nothing_reconcile_in_one_step() -> None:
+    """Both build it in every revision, so it stays; who has its labels meanwhile is nobody's concern."""
+    fleet = many(2)
+    for revision, rest in (("1", [plain(config("a", "app0"))]), ("2", [])):
+        fleet.at("app0", revision, [plain(namespace("both")), *rest])
+        fleet.at("app1", revision, [plain(namespace("both"))])
+    (part,) = parts(fleet.rest().world, fleet.environment, (push(),))
+
+    assert part.owners == {ks("app0"), ks("app1")}
+    assert part.environment.atomic == part.owners
+
+
 def test_a_child_whose_spec_changes_is_explored_with_its_parent() -> None:
     fleet = many(3)
     specs = [KustomizationSpec(source(), prune=i > 0) for i in range(3)]

@@ -20,9 +20,10 @@ from flux_handover.proof.reconcile_kustomization import kustomization_moves
 from flux_handover.proof.reconcile_operator import operator_moves
 from flux_handover.proof.settle import is_at_rest
 from flux_handover.proof.trace import Trace, numbered
-from flux_handover.proof.world import Environment, World
+from flux_handover.proof.world import Environment, World, is_home
 
 LIMIT = 200_000
+AFTERMATH = 2_000
 Path = tuple[tuple[World, Move], ...]
 
 
@@ -141,13 +142,19 @@ def explore(
     judge: Judge | None = None,
     limit: int = LIMIT,
 ) -> Reachable:
-    """What can happen from any of `worlds` while the user follows `program` and the controllers act in any order."""
+    """What can happen from any of `worlds` while the user follows `program` and the controllers act in any order.
+
+    Once some order deletes what a controller runs on, the question is answered: a little more is looked at, so
+    that what goes with it is named, and the rest is not.
+    """
     first = tuple(dict.fromkeys(worlds))
     search = _Search(dict.fromkeys(first), deque(first))
     while search.queue and len(search.came) <= limit:
         world = search.queue.popleft()
         for move in all_moves(world, environment, program):
             search.reached(world, move, judge)
+            if any(is_home(deletion.id, environment.controllers) for deletion in move.deletions):
+                limit = min(limit, AFTERMATH)
         search.visited(world, _rests(world, environment, program), judge)
     return Reachable(
         len(search.came),

@@ -96,7 +96,7 @@ def _can_fetch(world: World, live: Live, spec: SourceSpec) -> bool:
 
 
 def lifecycle_moves(world: World, environment: Environment) -> Iterator[Move]:
-    """A pod stops some time after its Deployment went, starts when all it needs is there, and may crash once.
+    """A pod stops some time after its Deployment went, starts when all it needs is there, and may crash.
 
     A crash matters only in the middle of something: between two reconciles it is a delay.
     """
@@ -104,10 +104,10 @@ def lifecycle_moves(world: World, environment: Environment) -> Iterator[Move]:
         if is_up(world, actor) != is_hosted(world, environment, actor):
             yield _switched(world, actor)
     if world.crashes and world.runs:
-        crashed = replace(world, runs=Table(), crashes=world.crashes - 1)
+        crashed = replace(world, runs=Table())
         yield Move(Actor.KUSTOMIZE, ("crashes in the middle of a reconcile",), crashed)
     if world.crashes and world.taken:
-        crashed = replace(world, taken=frozenset(), crashes=world.crashes - 1)
+        crashed = replace(world, taken=frozenset())
         yield Move(Actor.OPERATOR, ("crashes in the middle of a reconcile",), crashed)
 
 

@@ -9,8 +9,9 @@ orders, never fewer: a dependency outside the part counts as ready.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile import stage_of
@@ -46,6 +47,8 @@ from flux_handover.proof.world import (
     is_hosted,
     is_namespace,
 )
+
+_Inert = Callable[[ObjectId], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def _part(scope: Scope, owners: frozenset[ObjectId], program: Program, going: fr
         scope.environment,
         renders=_projected_renders(scope, owners, keep, certain),
         controllers=_projected_controllers(scope, alike, going),
-        atomic=_atomic(scope, owners, touched),
+        atomic=_atomic(scope, owners, touched, partial(_is_inert, scope, named_by(program), going)),
         met=frozenset(id for id in named if id in scope.specs and id not in owners),
     )
     steps = tuple(_projected_step(step, owners, keep, certain) for step in program)
@@ -206,10 +209,21 @@ def _projected_step(
     return replace(step, action=action, seen=seen)
 
 
-def _atomic(scope: Scope, owners: frozenset[ObjectId], touched: Iterable[ObjectId]) -> frozenset[ObjectId]:
-    """Owners none of whose objects another owner touches."""
-    shared = {owner for id in touched if len(scope.touching[id]) > 1 for owner in scope.touching[id]}
+def _atomic(
+    scope: Scope, owners: frozenset[ObjectId], touched: Iterable[ObjectId], inert: _Inert
+) -> frozenset[ObjectId]:
+    """Owners none of whose objects another owner touches, but for objects that decide nothing."""
+    shared = {owner for id in touched if len(scope.touching[id]) > 1 and not inert(id) for owner in scope.touching[id]}
     return owners - shared
+
+
+def _is_inert(scope: Scope, named: Collection[ObjectId], going: frozenset[ObjectId], id: ObjectId) -> bool:
+    """Whether an object is there in every order and decides nothing, so that who applies it when is no matter.
+
+    The operator takes owner labels off and waits for nobody: that one object less or more has them is a delay.
+    """
+    live = scope.world.live.get(id)
+    return live is not None and live.spec is None and id not in going and id not in named
 
 
 def _projected(world: World, owners: frozenset[ObjectId], keep: Collection[ObjectId]) -> World:

@@ -19,7 +19,9 @@ from flux_handover.proof.reduction import Part, parts
 from flux_handover.proof.settle import settled
 from flux_handover.proof.sweep import swept
 from flux_handover.proof.trace import Counterexample
-from flux_handover.proof.world import Environment, HelmReleaseSpec, KustomizationSpec, World
+from flux_handover.proof.world import Environment, HelmReleaseSpec, KustomizationSpec, World, is_home
+
+AFTERMATH_OF_OTHERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,11 @@ def simulate(
 
 def outcome_of(world: World, program: Program, environment: Environment, *, limit: int = LIMIT) -> Outcome:
     """What the steps of `program` do together: nothing need come to rest between two, unless one waits for it."""
-    explored = [(part, _explored(part, limit)) for part in parts(world, environment, program)]
+    explored = _all_explored(parts(world, environment, program), limit)
     rest = settled(_followed(world, program), environment)
     undecided = {reason for _, reach in explored for reason in reach.undecided}
     if not all(reach.complete for _, reach in explored):
-        undecided.add(f"more than {limit} states")
+        undecided.add(_unfinished(environment, explored, limit))
     return Outcome(
         world=replace(rest.world, step=0),
         losses=_losses(world, environment, explored, rest.world),
@@ -103,6 +105,27 @@ def outcome_of(world: World, program: Program, environment: Environment, *, limi
         rests=rest.rests,
         states=sum(reach.states for _, reach in explored),
     )
+
+
+def _all_explored(pieces: Iterable[Part], limit: int) -> list[tuple[Part, Reachable]]:
+    """Every part; after one in which Flux loses what it runs on, the others get a few states each."""
+    explored: list[tuple[Part, Reachable]] = []
+    for part in pieces:
+        reach = _explored(part, limit)
+        explored.append((part, reach))
+        if _is_fatal(part.environment, reach):
+            limit = min(limit, AFTERMATH_OF_OTHERS)
+    return explored
+
+
+def _is_fatal(environment: Environment, reach: Reachable) -> bool:
+    return any(is_home(id, environment.controllers) for id in reach.deletions)
+
+
+def _unfinished(environment: Environment, explored: list[tuple[Part, Reachable]], limit: int) -> str:
+    if any(_is_fatal(environment, reach) for _, reach in explored):
+        return "not every order was tried once one was found in which Flux deletes itself"
+    return f"more than {limit} states"
 
 
 def _explored(part: Part, limit: int) -> Reachable:

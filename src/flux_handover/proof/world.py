@@ -314,7 +314,8 @@ class World:
     """Everything the controllers decide by. `heads` are the revisions at each origin; `step` counts user steps done.
 
     `taken` are FluxInstances between taking an object from its old managers and applying it;
-    `stopped` are the actors whose process does not run; `crashes` is how many more may happen.
+    `stopped` are the actors whose process does not run; `crashes` is 0 where no controller crashes in the middle
+    of anything: how often one does is not counted, so that a crash leads back to a state that is known.
     """
 
     live: Table[ObjectId, Live] = field(default_factory=Table)
