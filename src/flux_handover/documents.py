@@ -88,8 +88,12 @@ class Documents:
     problems: tuple[YamlProblem, ...]
 
 
+@lru_cache(maxsize=4096)
 def read_documents(path: str, content: bytes) -> Documents:
-    """All YAML documents of a file that are not empty, in order, with what prevented reading others."""
+    """All YAML documents of a file that are not empty, in order, with what prevented reading others.
+
+    Remembered: most files are asked for by several readers, and are the same in the next revision.
+    """
     if len(content) > MAX_BYTES:
         message = f"the file has {len(content)} bytes, more than the {MAX_BYTES} that are read"
         return Documents((), (YamlProblem(path, 1, message, "split it, or keep it out of the Flux directories"),))

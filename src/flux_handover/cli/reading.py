@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flux_handover.adapters.engine import Engine
+from flux_handover.adapters.cache import CachedBuilder, cached_engine
 from flux_handover.adapters.git import Repository
 from flux_handover.cli.showing import Progress, note
 from flux_handover.errors import UnreadableRepository, UnsupportedInstallation, UsageError
@@ -34,14 +34,14 @@ class Opened:
     """What every reading verb works with, open for as long as its `with` block."""
 
     repository: Repository
-    engine: Engine
+    engine: CachedBuilder
     progress: Progress
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Opened]:
     """The repository that holds a path, whole, and the engine."""
-    with Progress() as progress, Repository.open(path) as repository, Engine() as engine:
+    with Progress() as progress, Repository.open(path) as repository, cached_engine() as engine:
         if repository.is_shallow:
             raise UnreadableRepository(
                 "the clone is shallow, so what it holds may not be what Flux has applied",

@@ -10,9 +10,9 @@ source-controller leaves out links, submodules and whatever `.sourceignore` file
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 
 from flux_handover.tree import FileKind, Tree
@@ -111,20 +111,39 @@ def artifact(tree: Tree, ignore: str = "", *, keeps_links: bool = False) -> Tree
 
     `keeps_links` is for sources whose artifact another program packed.
     """
-    patterns = _all_patterns(tree, ignore)
+    ignores = _ignorer(_all_patterns(tree, ignore))
     kinds = (FileKind.FILE, FileKind.LINK) if keeps_links else (FileKind.FILE,)
-    kept = {
-        path: file
-        for path, file in tree.files.items()
-        if file.kind in kinds and not is_ignored(tuple(path.split("/")), patterns)
-    }
+    kept = {path: file for path, file in tree.files.items() if file.kind in kinds and not ignores(path)}
     return Tree(MappingProxyType(kept))
 
 
 def is_ignored(path: tuple[str, ...], patterns: Sequence[Pattern]) -> bool:
     """Whether the last pattern that matches excludes the file."""
-    found = next((pattern for pattern in reversed(patterns) if pattern.matches(path)), None)
+    return _decided(path, reversed(patterns))
+
+
+def _decided(path: tuple[str, ...], last_first: Iterable[Pattern]) -> bool:
+    found = next((pattern for pattern in last_first if pattern.matches(path)), None)
     return found is not None and not found.includes
+
+
+@lru_cache(maxsize=32)
+def _ignorer(patterns: tuple[Pattern, ...]) -> Callable[[str], bool]:
+    """`is_ignored` for many files: patterns that are one name are looked up by the names in a path."""
+    general = [i for i, pattern in enumerate(patterns) if pattern.anchored]
+    named = [i for i, pattern in enumerate(patterns) if not pattern.anchored]
+
+    @cache
+    def of_name(name: str) -> tuple[int, ...]:
+        return tuple(i for i in named if _wildcard(patterns[i].parts[0]).fullmatch(name))
+
+    @cache
+    def ignores(path: str) -> bool:
+        parts = tuple(path.split("/"))
+        candidates = {*general, *(i for name in parts for i in of_name(name))}
+        return _decided(parts, (patterns[i] for i in sorted(candidates, reverse=True)))
+
+    return ignores
 
 
 def _all_patterns(tree: Tree, ignore: str) -> tuple[Pattern, ...]:

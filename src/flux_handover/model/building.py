@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from flux_handover.objects import Object, ObjectId
-from flux_handover.tree import Tree
+from flux_handover.tree import File, Tree
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -142,10 +142,11 @@ class Builder(Protocol):
 
 def inputs_digest(tree: Tree, reads: Iterable[str]) -> str:
     """A digest of what a build read in a tree: the same digest means the same build (rule R8)."""
-    sha = hashlib.sha256()
-    for path in sorted(reads):
-        names = tree.below(path) if path.endswith("/") else ()
-        for name in (path, *names):
-            entry = tree.files.get(name)
-            sha.update(f"{name}\0{entry.kind.value + entry.digest if entry else '-'}\0".encode())
-    return sha.hexdigest()
+    names = {*reads, *(name for path in reads if path.endswith("/") for name in tree.below(path))}
+    said = "\0".join(f"{name}\0{_said(tree.files.get(name))}" for name in sorted(names))
+    return hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()
+
+
+def _said(entry: File | None) -> str:
+    """What of an entry a build can see; one of the same digest may not have been read, and that is not the same."""
+    return f"{entry.kind.value}{entry.digest}{entry.omitted}" if entry else "-"

@@ -6,8 +6,9 @@ What is live is decided by reachability from a root (see `roots`), never by a fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from flux_handover.documents import Document, YamlProblem, read_documents
 from flux_handover.findings import Location
@@ -37,10 +38,21 @@ class Declarations:
 
     all: tuple[Declared, ...]
     problems: tuple[YamlProblem, ...]
+    _named: dict[tuple[str, str, str], list[Declared]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def of(self, group: str, *kinds: str) -> Iterator[Declared]:
         """Those of one group and some of its kinds."""
         return (d for d in self.all if d.object.id.group == group and d.object.id.kind in kinds)
+
+    def named(self, group: str, kind: str, name: str) -> Sequence[Declared]:
+        """Those of one name, in whatever namespace, without a search of all."""
+        if not self._named:
+            for declared in self.all:
+                id = declared.object.id
+                self._named.setdefault((id.group, id.kind, id.name), []).append(declared)
+        return self._named.get((group, kind, name), ())
 
     def place(self, id: ObjectId, among: Iterable[str] = ()) -> Location | None:
         """Where an object is declared, a file in `among` first.
@@ -48,7 +60,8 @@ class Declarations:
         A rendered object may have got its namespace from a transformer, so a declaration without
         one is accepted where none is exact.
         """
-        same = [d for d in self.all if _same(d.object.id, id)]
+        alike = self.named(id.group, id.kind, id.name)
+        same = [d for d in alike if d.object.id.namespace in ("", id.namespace)]
         preferred = frozenset(among)
         same.sort(key=lambda d: (d.where.file not in preferred, d.object.id != id, d.where))
         return same[0].where if same else None
@@ -56,12 +69,19 @@ class Declarations:
 
 def declarations(tree: Tree) -> Declarations:
     """The Flux objects declared anywhere in the tree."""
-    parsed = [read_documents(path, content) for path, content in flux_files(tree)]
-    documents = (document for documents in parsed for document in documents.documents)
+    read = [_declared_in(path, content) for path, content in flux_files(tree)]
     return Declarations(
-        tuple(Declared(object_of(d.mapping), d) for d in documents if _is_flux(d.mapping)),
-        tuple(problem for documents in parsed for problem in documents.problems),
+        tuple(declared for of_file, _ in read for declared in of_file),
+        tuple(problem for _, problems in read for problem in problems),
     )
+
+
+@lru_cache(maxsize=8192)
+def _declared_in(path: str, content: bytes) -> tuple[tuple[Declared, ...], tuple[YamlProblem, ...]]:
+    """What one file declares; most files are the same in the next revision."""
+    documents = read_documents(path, content)
+    found = (Declared(object_of(d.mapping), d) for d in documents.documents if _is_flux(d.mapping))
+    return tuple(found), documents.problems
 
 
 def flux_files(tree: Tree) -> Iterator[tuple[str, bytes]]:
@@ -75,8 +95,3 @@ def flux_files(tree: Tree) -> Iterator[tuple[str, bytes]]:
 
 def _is_flux(content: Mapping[str, object]) -> bool:
     return str(content.get("apiVersion", "")).partition("/")[0].encode() in _GROUPS
-
-
-def _same(declared: ObjectId, id: ObjectId) -> bool:
-    same_kind = (declared.group, declared.kind, declared.name) == (id.group, id.kind, id.name)
-    return same_kind and declared.namespace in ("", id.namespace)

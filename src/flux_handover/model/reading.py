@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flux_handover.findings import Finding, Location, Severity
 from flux_handover.model.building import Builder, Network
@@ -14,7 +14,7 @@ from flux_handover.model.render import Repository, render_cluster
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.roots import SELF, SYNC, Root, candidate_roots, chosen_root
 from flux_handover.model.snapshot import Snapshot
-from flux_handover.objects import KUSTOMIZE_GROUP
+from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
 from flux_handover.tree import Tree
 
 Detector = Callable[[Cluster, Tree, Builder], Installation]
@@ -60,15 +60,29 @@ def take_snapshot(
 
 def _clusters(repository: Repository, reading: Reading, previous: Snapshot | None) -> Iterator[Cluster]:
     """The confirmed roots' clusters; a candidate that a root above it renders is no root, and is not tried."""
-    before = {(cluster.name, cluster.root): cluster for cluster in previous.clusters} if previous else {}
+    rendered = _renderer(repository, previous)
     confirmed: list[tuple[Root, Cluster]] = []
     for root in sorted(_candidate_roots(repository, reading), key=lambda root: root.name.count("/")):
         if not any(_renders(cluster, root) for _, cluster in confirmed):
-            cluster = render_cluster(root, repository, before.get((root.name, root.ks.id)))
+            cluster = rendered(root)
             if root.origin != SELF or _applies_itself(root, cluster):
                 confirmed.append((root, cluster))
     independent = [(root, c) for root, c in confirmed if not any(_renders(other, root) for _, other in confirmed)]
     yield from (cluster for _, cluster in sorted(_one_per_path(independent), key=lambda pair: pair[0].name))
+
+
+def _renderer(repository: Repository, previous: Snapshot | None) -> Callable[[Root], Cluster]:
+    """Renders each declaration once: it may be a candidate for two reasons."""
+    before = {(cluster.name, cluster.root): cluster for cluster in previous.clusters} if previous else {}
+    known: dict[tuple[ObjectId, Location | None, str], Cluster] = {}
+
+    def rendered(root: Root) -> Cluster:
+        declaration = (root.ks.id, root.where, root.name)
+        if declaration not in known:
+            known[declaration] = render_cluster(root, repository, before.get((root.name, root.ks.id)))
+        return replace(known[declaration], origin=root.origin)
+
+    return rendered
 
 
 def _candidate_roots(repository: Repository, reading: Reading) -> tuple[Root, ...]:

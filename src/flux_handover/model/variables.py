@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flux_handover.model.flux import FluxKustomization
 from flux_handover.objects import Object, ObjectId, mapping
@@ -62,6 +63,7 @@ def keys_of(secret: Object) -> frozenset[str]:
     return frozenset(str(key) for part in parts for key in part)
 
 
+@lru_cache(maxsize=4096)
 def token(name: str) -> str:
     """The opaque value that stands for a variable that is not known; a valid DNS label and plain YAML scalar."""
     return f"x0{hashlib.sha256(name.encode()).hexdigest()[:16]}0x"
