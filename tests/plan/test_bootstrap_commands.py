@@ -146,7 +146,8 @@ def test_a_line_for_several_clusters_is_read_for_one() -> None:
 def test_a_loop_over_files_applies_each() -> None:
     tree = repo(
         "boot/one.yaml.j2",
-        "kind: Secret\napiVersion: v1\nmetadata:\n  name: one\n  namespace: flux-system\nstringData:\n  a: {{ ENV.A }}\n",
+        "kind: Secret\napiVersion: v1\n"
+        "metadata:\n  name: one\n  namespace: flux-system\nstringData:\n  a: {{ ENV.A }}\n",
         "Taskfile.yaml",
         """
         version: "3"
@@ -213,7 +214,8 @@ def test_a_guarded_line_spares_a_cluster_that_has_its_helmfile() -> None:
 
 
 def test_namespaces_of_all_directories_are_created_by_one_loop() -> None:
-    line = 'find "apps" -mindepth 1 -maxdepth 1 -type d -printf "%f" | while read ns; do kubectl create namespace "$ns"; done'
+    found = 'find "apps" -mindepth 1 -maxdepth 1 -type d -printf "%f"'
+    line = f'{found} | while read ns; do kubectl create namespace "$ns"; done'
     tree = repo("apps/flux-system/ks.yaml", "a: b\n", "apps/README.md", "x\n", "install.sh", f"{line}\n")
 
     (step,) = steps(tree)
