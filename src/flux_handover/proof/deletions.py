@@ -9,6 +9,7 @@ from flux_handover.documents import read_documents
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import ObjectId, id_of, names
+from flux_handover.plan import present
 from flux_handover.proof.naming import Named, is_named, names_of
 from flux_handover.proof.reconcile import Deletion, How
 from flux_handover.proof.series import Loss, Outcome
@@ -73,6 +74,7 @@ class Scene:
     staged: Staged
     installation: Installation
     named: frozenset[Named]
+    recreated: frozenset[ObjectId]
 
 
 def deletions_of(
@@ -81,7 +83,8 @@ def deletions_of(
     """All deletions of a step, direct ones first."""
     going = {loss.id for loss in outcome.losses}
     living = (object for build in after.cluster for object in build.present if object.id not in going)
-    scene = Scene(before, after, stage, staged, installation, names_of(living))
+    recreated = frozenset(loss.id for loss in outcome.losses if loss.recreated)
+    scene = Scene(before, after, stage, staged, installation, names_of(living), recreated)
     along = _along(outcome.losses)
     direct = {loss.id: _direct(loss, along, scene) for loss in outcome.losses if not loss.deletion.cascade}
     cascades = (loss for loss in outcome.losses if loss.deletion.cascade)
@@ -160,6 +163,9 @@ def _precious(loss: Loss, all: frozenset[ObjectId], scene: Scene) -> Iterator[st
     left = tuple(_still_there(loss.id, scene))
     if left:
         yield f"{loss.id} is still declared in {left[0]}"
+    again = sorted(scene.recreated & all - {loss.id})
+    if again:
+        yield f"{names(again[:SHOWN])} goes along and is made anew"
     yield from _taken(all, scene)
     needed = sorted(id for id in all - {loss.id} if is_named(id, scene.named))
     if needed:
@@ -173,12 +179,25 @@ def _taken(all: frozenset[ObjectId], scene: Scene) -> Iterator[str]:
         "a CustomResourceDefinition": {id for id in all if id.kind == "CustomResourceDefinition"},
         "data": {id for id in all if (id.group, id.kind) in STATEFUL_KINDS},
         "the root": all & {scene.before.cluster.root},
-        "Flux itself": all & {object.id for object in scene.installation.live},
+        "key material": all & _keys(scene.before.cluster),
+        "Flux itself": all & (_installers(scene.before.cluster) | {object.id for object in scene.installation.live}),
     }
     for what, found in classes.items():
         if found:
             more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             yield f"{what} goes: {names(sorted(found)[:SHOWN])}{more}"
+
+
+def _keys(cluster: Cluster) -> set[ObjectId]:
+    """Secrets that open encrypted files, or sources."""
+    decryption = {build.ks.decryption_secret for build in cluster if build.ks.decryption_secret}
+    return decryption | {source.secret for source in cluster.sources.values() if source.secret}
+
+
+def _installers(cluster: Cluster) -> set[ObjectId]:
+    """What the operator uninstalls Flux without: the FluxInstance or its release, and the operator's own."""
+    instance, operator = present.instance(cluster), present.operator_release(cluster)
+    return {one.object.id for one in (instance.found if instance else None, operator) if one is not None}
 
 
 def _takes_along(id: ObjectId, scene: Scene) -> str:

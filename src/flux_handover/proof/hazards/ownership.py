@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from flux_handover.findings import Severity
 from flux_handover.model.flux import helm_releases, is_instance
@@ -89,9 +90,9 @@ def two_owners(view: View) -> Iterator[Sign]:
 
 @also_in_pair("O6")
 def owners_in_conflict(pair: Pair) -> Iterator[Sign]:
-    """Two owners of any kind apply one object in some order."""
-    told = {id for id, owners in pair.after.cluster.owners().items() if len(set(owners)) > 1}
-    yield from (sign for sign in broken_property(pair, "O6") if sign.subject not in told)
+    """A FluxInstance or a person applies what a Kustomization applies too; of two Kustomizations, the tree tells."""
+    between = tuple(breach for breach in pair.breaches if breach.counterexample.edge in ("E6", "E13", "E16"))
+    yield from broken_property(replace(pair, breaches=between), "O6")
 
 
 @in_pair("O7", "sync renamed", "S0", decided=Decided.SERIES)

@@ -9,11 +9,13 @@ from flux_handover.model.rendering import BuildStatus
 from flux_handover.objects import ObjectId, names
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Pair, Sign
+from flux_handover.proof.reconcile_operator import STALLED
 from flux_handover.proof.series import Breach
 
 OF_EDGE = {"V1": "V1", "E12": "B5", "E14": "A4", "E15": "A4", "E17": "O15", "E21": "B14"}
 OF_PROPERTY = {"P2": "O4", "P3": "V4", "P5": "O6", "P7": "O10", "P8": "B5", "P9": "A2"}
 SHOWN = 4
+UNKNOWN = f"{STALLED}unknown"
 
 
 def broken_property(pair: Pair, code: str) -> Iterator[Sign]:
@@ -58,10 +60,18 @@ def _reason(breach: Breach, pair: Pair) -> str:
 
 
 def _is_said_elsewhere(breach: Breach, pair: Pair) -> bool:
-    """A build that fails is a finding of its own, and so is what those that depend on it wait for."""
+    """A build that fails is a finding of its own, an instance that is not known is undecided, and so is what waits."""
     if breach.violation.property != "P9":
         return False
+    if UNKNOWN in breach.violation.why or any(f" {id} " in breach.violation.why for id in _unknown(pair)):
+        return True
     return any(_fails(id, pair, frozenset()) for id in breach.violation.ids)
+
+
+def _unknown(pair: Pair) -> frozenset[ObjectId]:
+    """Owners whose content is not known, by what they say of themselves."""
+    told = (breach.violation for breach in pair.breaches if UNKNOWN in breach.violation.why)
+    return frozenset(id for violation in told for id in violation.ids)
 
 
 def _fails(id: ObjectId, pair: Pair, seen: frozenset[ObjectId]) -> bool:

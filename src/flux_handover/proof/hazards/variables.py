@@ -10,7 +10,7 @@ from flux_handover import catalogue
 from flux_handover.documents import Document, read_documents
 from flux_handover.findings import Location, Severity
 from flux_handover.model.effective_kept import lost as lost_settings
-from flux_handover.model.flux import FluxKustomization, helm_releases
+from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, mapping
 from flux_handover.plan import present
@@ -123,15 +123,27 @@ def unknown_value(view: View) -> Iterator[Sign]:
             chart = present.chart_of(release, view.cluster)
             if chart in ("flux-instance", "flux-operator"):
                 version = present.chart_version(release.object, view.cluster)
-                for misfit in _misfits(chart, version, release.values):
+                for misfit in dict.fromkeys((*_misfits(chart, version, release.values), *_dropped(release, version))):
                     yield Sign(f"{release.id}: value {misfit}", release.id, place_of(view, release.id))
 
 
-def _misfits(chart: str, version: str, values: Mapping[str, Any]) -> tuple[object, ...]:
+def _misfits(chart: str, version: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the chart's own schema refuses; nothing where the chart is not known."""
     try:
-        return catalogue.values_misfits(chart, version, values)
+        return tuple(map(str, catalogue.values_misfits(chart, version, values)))
     except KeyError:
         return ()
+
+
+def _dropped(release: HelmRelease, version: str) -> tuple[str, ...]:
+    """What the chart copies into the FluxInstance, and the API server drops."""
+    try:
+        schema = catalogue.operator_schema(f"v{version}", "FluxInstance", "v1")
+        made = catalogue.instance_from_values(release.values, version, namespace=release.release_namespace)
+    except KeyError:
+        return ()
+    found = catalogue.validate(schema, made) if schema is not None else ()
+    return tuple(str(misfit).replace(".spec", "instance", 1).replace("spec.", "instance.", 1) for misfit in found)
 
 
 @in_pair("V7", "opt-out selector lost", "S3", Severity.WARNING)
