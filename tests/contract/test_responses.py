@@ -137,3 +137,15 @@ def test_every_file_content_arrives_unchanged(engine: Engine) -> None:
     assert result.error is None
     assert result.objects[0].data["data"] == {"text": "ä\r\n\u2028"}
     assert result.objects[0].data["binaryData"] == {"bytes": "/wD+"}
+
+
+def test_what_is_said_of_an_object_that_is_dropped_is_said_of_no_other(engine: Engine) -> None:
+    """The first object's name becomes empty, so the controller drops it; its variable is not the second's."""
+    dropped = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "${absent}"}, "data": {"a": "${token}"}}
+    kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"a": "${size}"}}
+    objects = [Object(id_of(data), data) for data in (dropped, kept)]
+
+    (result,) = engine.substitute([SubstitutionRequest("x", objects, {"size": "1"}, {"token": "x0unknown0x"})])
+
+    assert [object.id.name for object in result.objects] == ["kept"]
+    assert (result.undefined, dict(result.symbols)) == ((), {})

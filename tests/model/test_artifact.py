@@ -5,8 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import pytest
+from builders import repo
+from hypothesis import given
+from hypothesis import strategies as st
 
-from flux_handover.model.artifact import artifact
+from flux_handover.model.artifact import DEFAULT_PATTERNS, VCS_PATTERNS, artifact, is_ignored, parse_patterns
 from flux_handover.tree import File, FileKind, Tree
 
 
@@ -94,3 +97,40 @@ def test_links_and_submodules_are_not_packed(kind: FileKind) -> None:
     tree = Tree(MappingProxyType({"a": File(b"target", "0", kind), "b": File(b"", "1")}))
 
     assert kept(tree) == ["b"]
+
+
+NAMES = st.sampled_from(["apps", "base", "x.jpg", "a.yaml", ".github", ".sops.yaml", "deep"])
+PATHS = st.lists(NAMES, min_size=1, max_size=4, unique=True).map("/".join)
+LINES = st.sampled_from(
+    [
+        "apps",
+        "apps/",
+        "/apps",
+        "!apps",
+        "!/apps/base",
+        "*.yaml",
+        "!a.yaml",
+        "/*",
+        "**/base",
+        "apps/**",
+        "deep/",
+        "[ab]*",
+        "#",
+    ]
+)
+
+
+@given(st.sets(PATHS, min_size=1, max_size=8), st.lists(LINES, max_size=5), st.lists(LINES, max_size=3))
+def test_many_files_are_judged_as_each_alone(paths: set[str], ignore: list[str], nested: list[str]) -> None:
+    files = {path for path in paths if not any(other.startswith(f"{path}/") for other in paths)}
+    tree = repo(*(part for path in sorted(files) for part in (path, "x")), "apps/.sourceignore", "\n".join(nested))
+    patterns = (
+        *parse_patterns(VCS_PATTERNS),
+        *parse_patterns(DEFAULT_PATTERNS),
+        *parse_patterns(nested, ["apps"]),
+        *parse_patterns(ignore),
+    )
+
+    kept = artifact(tree, "\n".join(ignore)).files
+
+    assert set(kept) == {path for path in tree.files if not is_ignored(tuple(path.split("/")), patterns)}

@@ -14,6 +14,7 @@ from flux_handover.model.render import Repository, render_cluster
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.roots import SELF, SYNC, Root, candidate_roots, chosen_root
 from flux_handover.model.snapshot import Snapshot
+from flux_handover.model.strictness import Substitution, leaves_undefined, substitution_of
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
 from flux_handover.tree import Tree
 
@@ -46,20 +47,32 @@ def take_snapshot(
     declared = declarations(tree)
     repository = Repository(tree, declared, builder, reading.network)
     reading.report("rendering every Kustomization")
-    clusters = tuple(_clusters(repository, reading, previous))
+    found = tuple(_clusters(repository, reading, previous))
     reading.report("recognising how Flux is installed")
+    installations = {cluster.name: detect(cluster, tree, builder) for _, cluster in found}
+    clusters = tuple(_strictly(*one, installations[one[1].name], repository, previous) for one in found)
     return Snapshot(
         revision=revision,
         tree=tree,
         clusters=clusters,
-        installations={cluster.name: detect(cluster, tree, builder) for cluster in clusters},
+        installations=installations,
         findings=(*_unreadable(declared), *_damaged(clusters)),
         candidates=() if clusters else tuple(_candidates(declared)),
     )
 
 
-def _clusters(repository: Repository, reading: Reading, previous: Snapshot | None) -> Iterator[Cluster]:
-    """The confirmed roots' clusters; a candidate that a root above it renders is no root, and is not tried."""
+def _strictly(
+    root: Root, cluster: Cluster, installation: Installation, repository: Repository, previous: Snapshot | None
+) -> Cluster:
+    """The cluster as its own version of Flux substitutes, which only the cluster itself could tell."""
+    substitution = substitution_of(installation)
+    if substitution is Substitution.LENIENT or not leaves_undefined(cluster):
+        return cluster
+    return _renderer(replace(repository, substitution=substitution), previous)(root)
+
+
+def _clusters(repository: Repository, reading: Reading, previous: Snapshot | None) -> Iterator[tuple[Root, Cluster]]:
+    """The confirmed roots and their clusters; a candidate that a root above it renders is no root, and is not tried."""
     rendered = _renderer(repository, previous)
     confirmed: list[tuple[Root, Cluster]] = []
     for root in sorted(_candidate_roots(repository, reading), key=lambda root: root.name.count("/")):
@@ -68,7 +81,7 @@ def _clusters(repository: Repository, reading: Reading, previous: Snapshot | Non
             if root.origin != SELF or _applies_itself(root, cluster):
                 confirmed.append((root, cluster))
     independent = [(root, c) for root, c in confirmed if not any(_renders(other, root) for _, other in confirmed)]
-    yield from (cluster for _, cluster in sorted(_one_per_path(independent), key=lambda pair: pair[0].name))
+    yield from sorted(_one_per_path(independent), key=lambda pair: pair[0].name)
 
 
 def _renderer(repository: Repository, previous: Snapshot | None) -> Callable[[Root], Cluster]:

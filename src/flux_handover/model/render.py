@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -27,10 +27,13 @@ from flux_handover.model.building import (
 )
 from flux_handover.model.declared import Declarations
 from flux_handover.model.flux import FluxKustomization, Source, is_source, kustomizations, source_of
+from flux_handover.model.hashed import uncertain_names
+from flux_handover.model.known import known_references
 from flux_handover.model.origin import Elsewhere, Files, files_of
 from flux_handover.model.rendering import Build, BuildStatus, Cluster, Failure
 from flux_handover.model.roots import Root
 from flux_handover.model.scopes import homeless
+from flux_handover.model.strictness import Substitution
 from flux_handover.model.symbols import undecided
 from flux_handover.model.variables import Variables, variables_of
 from flux_handover.objects import Object, ObjectId, mapping
@@ -38,6 +41,7 @@ from flux_handover.tree import Tree
 
 UNKNOWN_CODES = frozenset({"remote-resource", "file-omitted", "symbolic-operation", "symbolic-structure"})
 NO_NAMESPACE = "no-namespace"
+UNDEFINED = "undefined-variable"
 _SELF_PATCHES = 3
 
 
@@ -49,6 +53,7 @@ class Repository:
     declared: Declarations
     builder: Builder
     network: Network
+    substitution: Substitution = Substitution.LENIENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class _Walk:
     waiting: list[_Waiting] = field(default_factory=list)
     sources: dict[ObjectId, Source] = field(default_factory=dict)
     artifacts: dict[ObjectId, Files] = field(default_factory=dict)
+    known: dict[ObjectId, Mapping[str, Tree]] = field(default_factory=dict)
     objects: dict[ObjectId, Object] = field(default_factory=dict)
     before: dict[ObjectId, Object] = field(default_factory=dict)
 
@@ -149,13 +155,20 @@ def _build(walk: _Walk, ready: Iterable[tuple[FluxKustomization, ObjectId | None
         if isinstance(files, Elsewhere):
             results = {ks.id.full: _unbuilt(ks, files.reason) for ks, _ in members}
         else:
-            requests = [BuildRequest(ks.id.full, ks.object.data) for ks, _ in members]
-            answers = walk.repository.builder.build(files, requests, network=walk.repository.network)
-            results = {answer.key: answer for answer in answers}
+            results = _built(walk, id, files, [ks for ks, _ in members])
         for ks, parent in members:
             one = _Waiting(ks, parent, files, results[ks.id.full])
             _learn(walk, one.result.objects if one.result.error is None else _lasting(walk, ks.id))
             yield one
+
+
+def _built(walk: _Walk, source: ObjectId, files: Tree, wanted: Iterable[FluxKustomization]) -> dict[str, BuildResult]:
+    if source not in walk.known:
+        walk.known[source] = known_references(files)
+    requests = [BuildRequest(ks.id.full, ks.object.data) for ks in wanted]
+    repository = walk.repository
+    answers = repository.builder.build(files, requests, network=repository.network, known=walk.known[source])
+    return {answer.key: answer for answer in answers}
 
 
 def _unbuilt(ks: FluxKustomization, reason: str) -> BuildResult:
@@ -209,7 +222,7 @@ def _substitution(one: _Waiting, found: Variables) -> SubstitutionRequest:
         variables=found.known,
         symbolic=found.symbolic,
         open=bool(found.missing),
-        strict=False,
+        always=mapping(one.ks.object.spec.get("postBuild")).get("substituteStrategy") == "Always",
         common_metadata=mapping(one.ks.object.spec.get("commonMetadata")),
     )
 
@@ -218,8 +231,9 @@ def _finished(walk: _Walk, one: _Waiting, found: Variables, answer: Substitution
     error = one.result.error or (answer.error if answer else None)
     objects = answer.objects if answer else one.result.objects
     symbols = answer.symbols if answer else {}
+    undefined = frozenset(name for _, name in answer.undefined) if answer else frozenset()
     failure = _failure(error) or (undecided(one.ks, objects, symbols, answer.tokens) if answer else None)
-    failure = failure or _refused(objects)
+    failure = failure or _strict(walk, found, undefined) or _refused(objects)
     status = BuildStatus.OK if failure is None else _status(failure)
     return Build(
         ks=one.ks,
@@ -231,11 +245,20 @@ def _finished(walk: _Walk, one: _Waiting, found: Variables, answer: Substitution
         reads=one.result.reads,
         inputs=inputs_of(one.ks, one.files, one.result.reads, found),
         failure=failure,
-        undefined=frozenset(name for _, name in answer.undefined) if answer else frozenset(),
+        undefined=undefined,
         symbols=symbols or None,
         damaged=one.result.damaged,
         lasting=() if status is BuildStatus.OK else _lasting(walk, one.ks.id),
+        uncertain=uncertain_names(objects) if one.ks.decrypts else frozenset(),
     )
+
+
+def _strict(walk: _Walk, found: Variables, undefined: frozenset[str]) -> Failure | None:
+    """A variable that nothing defines, where that fails the build; with a source missing, it may be defined there."""
+    if walk.repository.substitution is not Substitution.STRICT or found.missing or not undefined:
+        return None
+    names = ", ".join(f"${{{name}}}" for name in sorted(undefined))
+    return Failure(UNDEFINED, f"{names}: defined nowhere, and this version of Flux substitutes strictly")
 
 
 def _refused(objects: Iterable[Object]) -> Failure | None:

@@ -38,7 +38,7 @@ class Build:
     result, also for a build that cannot be done. `lasting` are the objects that the cluster keeps where
     this revision gives none: those of the last revision that did. `symbols` names, per object, the variables
     whose value is not known and that appear in it. `damaged` are encrypted files that are YAML only
-    without their stanza.
+    without their stanza. `uncertain` are objects whose name is not the cluster's (see `hashed`).
     """
 
     ks: FluxKustomization
@@ -54,6 +54,7 @@ class Build:
     symbols: Mapping[ObjectId, frozenset[str]] | None = None
     damaged: tuple[str, ...] = ()
     lasting: tuple[Object, ...] = ()
+    uncertain: frozenset[ObjectId] = frozenset()
 
     @property
     def id(self) -> ObjectId:

@@ -1,0 +1,39 @@
+"""Whether a variable that nothing defines becomes empty, or fails the build.
+
+The gate is off up to kustomize-controller 1.8 and on from 1.9
+(`fluxcd/kustomize-controller:internal/features/features.go@v1.9.4`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+from flux_handover import catalogue
+from flux_handover.model.installation import Installation, SettingKind
+from flux_handover.model.rendering import Build
+
+GATE = "StrictPostBuildSubstitutions"
+
+
+class Substitution(Enum):
+    """What becomes of a variable that nothing defines."""
+
+    LENIENT = "it becomes empty"
+    STRICT = "the build fails"
+
+
+def substitution_of(installation: Installation) -> Substitution:
+    """As the controller of an installation substitutes; lenient where its version is not known."""
+    for setting in installation.settings:
+        is_gate = setting.kind is SettingKind.GATE and setting.target.name == "kustomize-controller"
+        if is_gate and setting.key.rpartition(":")[2] == GATE:
+            return Substitution.STRICT if setting.value.lower() == "true" else Substitution.LENIENT
+    known = catalogue.has(installation.version)
+    is_strict = known and catalogue.kustomize_gates(installation.version).substitutes_strictly
+    return Substitution.STRICT if is_strict else Substitution.LENIENT
+
+
+def leaves_undefined(builds: Iterable[Build]) -> bool:
+    """Whether some build uses a variable that nothing defines, so that strictness matters."""
+    return any(build.undefined for build in builds)
