@@ -82,8 +82,9 @@ def guard(start: Start, points: Iterable[Point], read: ReadRevision, builder: Bu
     """One report for each revision in turn; each is read only when it is its turn."""
     before = start.snapshot
     carried = {view.cluster.name: _first(view, start, builder) for view in views(before)}
+    live = frozenset(carried)
     for point in points:
-        after = continued(before, read(point.tree, point.name, before), builder)
+        after = continued(before, read(point.tree, point.name, before), live, builder)
         steps = [_step(carried[view.cluster.name], view, after, builder) for view in _known(after, carried)]
         fresh = [view for view in views(after) if view.cluster.name not in carried]
         carried |= {step.carried.view.cluster.name: step.carried for step in steps}

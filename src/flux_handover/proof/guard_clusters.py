@@ -24,15 +24,15 @@ def views(snapshot: Snapshot) -> Iterator[View]:
         yield View(snapshot.tree, cluster, snapshot.installations[cluster.name])
 
 
-def continued(before: Snapshot, after: Snapshot, builder: Builder) -> Snapshot:
-    """The later snapshot with every cluster that was live: where its root is no longer found, what the old one does.
+def continued(before: Snapshot, after: Snapshot, live: frozenset[str], builder: Builder) -> Snapshot:
+    """The later snapshot with every `live` cluster: where its root is no longer found, what the old one does.
 
     The live root keeps its spec until something changes it. Where its path is gone it builds nothing and
-    prunes nothing.
+    prunes nothing. A cluster that only appeared in the series, and goes again, was never seen alive.
     """
     after = replace(after, clusters=tuple(_apart(before, after)))
     found = {(cluster.name, cluster.root): cluster for cluster in after.clusters}
-    missing = [cluster for cluster in before.clusters if (cluster.name, cluster.root) not in found]
+    missing = [c for c in before.clusters if (c.name, c.root) not in found and c.name in live]
     if not missing:
         return after
     going_on = [_followed(cluster, after.tree, builder) for cluster in missing]
