@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from flux_handover.findings import Location
@@ -87,6 +87,7 @@ class Cluster:
     builds: Mapping[ObjectId, Build]
     sources: Mapping[ObjectId, Source]
     bootstrap: tuple[Object, ...] = ()
+    _present: dict[ObjectId, Object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Build]:
         return iter(self.builds.values())
@@ -99,8 +100,11 @@ class Cluster:
 
     def find(self, id: ObjectId) -> Object | None:
         """An object that a Kustomization or bootstrap brought to the cluster, or None."""
-        found = (object for build in self for object in build.present if object.id == id)
-        return next(found, None) or next((o for o in self.bootstrap if o.id == id), None)
+        if not self._present:
+            # The first that brings an object counts, so the last are put in first.
+            brought = [object for build in self for object in build.present]
+            self._present.update((object.id, object) for object in (*reversed(self.bootstrap), *reversed(brought)))
+        return self._present.get(id)
 
     def owners(self) -> Mapping[ObjectId, tuple[ObjectId, ...]]:
         """Each rendered object's Kustomizations."""
