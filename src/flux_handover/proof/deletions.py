@@ -160,7 +160,7 @@ def _precious(loss: Loss, all: frozenset[ObjectId], scene: Scene) -> Iterator[st
         yield f"{loss.id} is still needed by name"
     if loss.recreated:
         yield f"{loss.id} is deleted and made anew"
-    left = tuple(_still_there(loss.id, scene))
+    left = _still_there(loss.id, scene)
     if left:
         yield f"{loss.id} is still declared in {left[0]}"
     again = sorted(scene.recreated & all - {loss.id})
@@ -205,14 +205,14 @@ def _takes_along(id: ObjectId, scene: Scene) -> str:
     return UNKNOWN if unknown_chart or id in scene.staged.opaque else ""
 
 
-def _still_there(id: ObjectId, scene: Scene) -> Iterator[str]:
-    """Files that produced the object and still declare it."""
+def _still_there(id: ObjectId, scene: Scene) -> tuple[str, ...]:
+    """Files that produced the object and still declare it, unless objects of its name elsewhere account for them."""
     owner = _owner(id, scene.before.cluster)
-    if owner is None:
-        return
-    for path in sorted(owner.reads):
-        if all(path in tree and _declares(tree, path, id) for tree in (scene.before.tree, scene.after.tree)):
-            yield path
+    trees = (scene.before.tree, scene.after.tree)
+    reads = sorted(owner.reads) if owner else ()
+    found = tuple(path for path in reads if all(path in tree and _declares(tree, path, id) for tree in trees))
+    namesakes = {o.id for build in scene.after.cluster for o in build.present if o.id != id and _is_same(o.id, id)}
+    return found if len(found) > len(namesakes) else ()
 
 
 def _owner(id: ObjectId, cluster: Cluster) -> Build | None:

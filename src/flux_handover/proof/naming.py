@@ -22,6 +22,10 @@ _BY_FIELD: Mapping[str, str] = {
     "kubeConfig": "Secret",
     "imagePullSecrets": "Secret",
     "issuerRef": "Issuer",
+    "providerRef": "Provider",
+    "imageRepositoryRef": "ImageRepository",
+    "parentRefs": "Gateway",
+    "backendRefs": "Service",
 }
 _BY_NAME: Mapping[str, str] = {
     "secretName": "Secret",
@@ -31,9 +35,17 @@ _BY_NAME: Mapping[str, str] = {
     "serviceAccountName": "ServiceAccount",
     "storageClassName": "StorageClass",
     "priorityClassName": "PriorityClass",
+    "ingressClassName": "IngressClass",
+    "gatewayClassName": "GatewayClass",
+    "runtimeClassName": "RuntimeClass",
 }
 _LOCAL_KINDS: Mapping[str, str] = {"dependsOn": ""}
-_CLUSTER_SCOPED = frozenset({"StorageClass", "PriorityClass", "ClusterIssuer", "ClusterSecretStore", "GatewayClass"})
+_CLUSTER_SCOPED = frozenset(
+    {
+        *("StorageClass", "PriorityClass", "IngressClass", "GatewayClass", "RuntimeClass"),
+        *("ClusterIssuer", "ClusterSecretStore", "ClusterRole", "Namespace", "PersistentVolume"),
+    }
+)
 
 
 def names_of(objects: Iterable[Object]) -> frozenset[Named]:
