@@ -74,6 +74,8 @@ def _padded(lines: list[int], entries: list[Any]) -> list[int]:
 
 
 def _waiver(entry: Mapping[str, Any], where: Location) -> Waiver:
+    if not isinstance(entry, Mapping):
+        raise UnreadableRepository("a waiver is not a table", where=str(where), hint="write [[waive]] before it")
     strange = sorted(set(entry) - _KEYS)
     lacking = [key for key in ("code", "object", "reason") if not str(entry.get(key) or "").strip()]
     if strange or lacking:
