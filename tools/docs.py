@@ -27,12 +27,14 @@ from flux_handover.report.shapes.explain import ExplainReport
 from flux_handover.report.shapes.guard import GuardShape
 from flux_handover.report.shapes.inspect import InspectReport
 from flux_handover.report.shapes.plan import PlanReport
+from flux_handover.report.shapes.rehearse import RehearseReport
 
 ROOT = Path(__file__).parent.parent
 REPORTS: Mapping[str, type[msgspec.Struct]] = {
     "inspect": InspectReport,
     "plan": PlanReport,
     "commit": CommitReport,
+    "rehearse": RehearseReport,
     "guard": GuardShape,
     "explain": ExplainReport,
     "doctor": DoctorReport,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flux_handover.act.comparing import Happenings, disagreements, happenings, replaced
+from flux_handover.act.comparing import Announced, Happenings, disagreements, happenings, replaced
 from flux_handover.adapters.recorder import Change, Happened
 from flux_handover.objects import ObjectId
 
@@ -46,27 +46,36 @@ def test_what_controllers_keep_for_themselves_does_not_count(id: ObjectId, contr
     assert bool(found.deleted) is counts
 
 
+NOTHING = Announced()
+SURPRISE = "deleted, but not announced: ConfigMap/gardens/pond"
+
+
 @pytest.mark.parametrize(
-    ("seen", "announced", "brought", "problems"),
+    ("seen", "announced", "problems"),
     [
-        (deleted(OLD), {OLD}, set(), ()),
-        (deleted(), set(), set(), ()),
-        (deleted(), {OLD}, set(), ("announced, but not deleted: Kustomization/gardens/old",)),
-        (deleted(POND), set(), set(), ("deleted, but not announced: ConfigMap/gardens/pond",)),
-        (deleted(POND), set(), {POND}, ()),
+        (deleted(OLD), Announced(frozenset({OLD})), ()),
+        (deleted(), NOTHING, ()),
+        (deleted(), Announced(frozenset({OLD})), ("announced, but not deleted: Kustomization/gardens/old",)),
+        (deleted(POND), NOTHING, (SURPRISE,)),
+        (deleted(POND), Announced(brought=frozenset({POND})), ()),
+        (
+            deleted(POND),
+            Announced(returning=frozenset({POND})),
+            ("deleted, but not announced: ConfigMap/gardens/pond",),
+        ),
+        (deleted(recreated=(POND,)), Announced(returning=frozenset({POND})), ()),
         (
             deleted(POND, recreated=(POND,)),
-            {POND},
-            set(),
+            Announced(frozenset({POND})),
             ("deleted and made anew: ConfigMap/gardens/pond",),
         ),
     ],
-    ids=["as announced", "nothing", "missing", "surprising", "brought by the handover", "made anew"],
+    ids=["as announced", "nothing", "missing", "surprising", "brought", "not yet back", "back", "made anew"],
 )
 def test_the_cluster_must_do_exactly_what_was_announced(
-    seen: Happenings, announced: set[ObjectId], brought: set[ObjectId], problems: tuple[str, ...]
+    seen: Happenings, announced: Announced, problems: tuple[str, ...]
 ) -> None:
-    assert disagreements(seen, frozenset(announced), frozenset(brought)) == problems
+    assert disagreements(seen, announced) == problems
 
 
 def test_an_object_with_another_uid_was_replaced() -> None:

@@ -51,15 +51,24 @@ def is_bookkeeping(change: Change) -> bool:
     return key in BOOKKEEPING_KINDS and BOOKKEEPING.fullmatch(change.id.name) is not None
 
 
-def disagreements(seen: Happenings, announced: frozenset[ObjectId], brought: frozenset[ObjectId]) -> tuple[str, ...]:
-    """Where the cluster did something else than was announced; `brought` may come and go within the phase."""
-    deleted = set(seen.deleted) - brought
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What a step may do: `deleted` must go; `brought` may go, and `returning` may come back."""
+
+    deleted: frozenset[ObjectId] = frozenset()
+    brought: frozenset[ObjectId] = frozenset()
+    returning: frozenset[ObjectId] = frozenset()
+
+
+def disagreements(seen: Happenings, announced: Announced) -> tuple[str, ...]:
+    """Where the cluster did something else than was announced."""
+    deleted = set(seen.deleted) - announced.brought
     problems = []
-    if missing := announced - deleted:
+    if missing := announced.deleted - deleted:
         problems.append(f"announced, but not deleted: {names(missing)}")
-    if surprising := deleted - announced:
+    if surprising := deleted - announced.deleted:
         problems.append(f"deleted, but not announced: {names(surprising)}")
-    if again := set(seen.recreated) - brought:
+    if again := set(seen.recreated) - announced.brought - announced.returning:
         problems.append(f"deleted and made anew: {names(again)}")
     return tuple(problems)
 

@@ -1,0 +1,201 @@
+"""A proved plan, carried out phase by phase: gates seen, tree pushed, rest awaited, everything recorded.
+
+The plan is interpreted, never decided again: which tree, which deletions and which gates stand in the phase.
+What the cluster did is compared with what was announced, and the first disagreement ends the series, since
+whatever follows would begin from a cluster that nobody proved anything about.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from types import MappingProxyType
+
+from flux_handover.act.commit import gates_before
+from flux_handover.act.comparing import Announced, Happenings, disagreements, happenings, replaced
+from flux_handover.act.gates import Observation, View, observed
+from flux_handover.act.journal import Journal
+from flux_handover.act.observing import Expected, Rest, requested, wait_for_rest
+from flux_handover.act.proved import worst
+from flux_handover.adapters.cluster import KubeCluster, Manifest
+from flux_handover.adapters.recorder import Recorder
+from flux_handover.model.effective_kept import lost
+from flux_handover.objects import OWNER_NAME, OWNER_NAMESPACE, Object, ObjectId, mapping, object_of
+from flux_handover.plan.phases import Gate, Phase, Plan
+from flux_handover.proof.obligations import Verdict
+from flux_handover.tree import Tree
+
+GATE_SECONDS = 90.0
+OWN_MARKS = frozenset({OWNER_NAME, OWNER_NAMESPACE, "deployment.kubernetes.io/revision"})
+
+
+class Direction(Enum):
+    """Which way a step of a rehearsal goes."""
+
+    FORWARD = "forward"
+    BACK = "back"
+    AGAIN = "again"
+    COMMIT = "commit"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A controller that started, or ended by itself, and when."""
+
+    program: str
+    happening: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a plan is carried out: the cluster, its record, how a tree is published, and who is told.
+
+    `view` is the cluster as gates see it; `sources` follow the repository; `flux` are the objects whose
+    settings must survive.
+    """
+
+    cluster: KubeCluster
+    recorder: Recorder
+    view: View
+    push: Callable[[Tree, str], str]
+    restarts: Callable[[float], tuple[Restart, ...]]
+    journal: Journal
+    told: Callable[[str], None]
+    sources: frozenset[ObjectId]
+    flux: frozenset[ObjectId]
+    patience: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One phase as it went; `problems` say where it did not go as announced."""
+
+    name: str
+    direction: Direction
+    announced: tuple[ObjectId, ...]
+    happened: Happenings
+    restarts: tuple[Restart, ...]
+    gates: tuple[Observation, ...]
+    unready: Mapping[ObjectId, str]
+    problems: tuple[str, ...]
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Refuted where something was disagreed on, unknown where a gate could not be seen."""
+        gates = worst(observation.verdict for observation in self.gates)
+        return Verdict.REFUTED if self.problems else gates
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment in a rehearsal, from which on things are compared."""
+
+    change: int
+    time: float
+    uids: Mapping[ObjectId, str]
+    settings: tuple[Object, ...]
+
+
+def marked(place: Place) -> Mark:
+    """This moment."""
+    changes = len(place.recorder.settled())
+    return Mark(changes, time.time(), MappingProxyType(dict(place.recorder.current())), settings(place))
+
+
+def settings(place: Place) -> tuple[Object, ...]:
+    """The live controllers, as far as they are set by somebody."""
+    deployments = (place.cluster.get(id) for id in sorted(place.flux) if id.kind == "Deployment")
+    return tuple(object_of(cleaned(manifest)) for manifest in deployments if manifest is not None)
+
+
+def cleaned(manifest: Manifest) -> Manifest:
+    """An object without what the API server and its owner write into it."""
+    metadata = mapping(manifest.get("metadata"))
+    kept = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
+    for field in ("labels", "annotations"):
+        kept[field] = {key: value for key, value in mapping(metadata.get(field)).items() if key not in OWN_MARKS}
+    return {**{key: value for key, value in manifest.items() if key != "status"}, "metadata": kept}
+
+
+def carried_out(
+    place: Place, plan: Plan, phase: Phase, direction: Direction, returning: frozenset[ObjectId] = frozenset()
+) -> Run:
+    """A phase: its gates seen, its tree pushed, and what came of it; not pushed where a gate does not hold."""
+    start = time.monotonic()
+    place.journal.write(time.time(), "phase", name=phase.name.value, direction=direction.value)
+    gates = awaited_gates(place, gates_before(plan, phase))
+    closed = tuple(f"gate {one.gate.id}: {one.evidence}" for one in gates if one.verdict is Verdict.REFUTED)
+    if closed:
+        nothing = Happenings((), (), (), ())
+        return Run(phase.name.value, direction, (), nothing, (), gates, {}, closed, time.monotonic() - start)
+    before = marked(place)
+    rest = published(place, phase.tree, phase.title, before)
+    run = summed_up(place, phase.name.value, direction, Announced(phase.removes, returning=returning), before, rest)
+    place.journal.write(time.time(), "done", name=phase.name.value, verdict=run.verdict.value, problems=run.problems)
+    return replace(run, gates=gates, seconds=time.monotonic() - start)
+
+
+def awaited_gates(place: Place, gates: Sequence[Gate]) -> tuple[Observation, ...]:
+    """Every gate as last seen, once all hold or time is up."""
+    end = time.monotonic() + GATE_SECONDS
+    while True:
+        seen = tuple(observed(gate, place.view) for gate in gates)
+        closed = [one for one in seen if one.verdict is Verdict.REFUTED]
+        if not closed or time.monotonic() > end:
+            for one in seen:
+                place.journal.write(time.time(), "gate", id=one.gate.id, verdict=one.verdict.value, seen=one.evidence)
+            return seen
+        place.told(f"waiting at gate {closed[0].gate.id}")
+        time.sleep(1)
+
+
+def published(place: Place, tree: Tree, title: str, before: Mark) -> Rest:
+    """Pushes a tree, asks for its reconciliation, and waits until the cluster is at rest."""
+    sha = place.push(tree, title)
+    place.journal.write(time.time(), "push", sha=sha, title=title)
+    requested(place.cluster, place.sources, sha)
+    controllers = frozenset(object.id for object in before.settings)
+    expected = Expected(sha, place.sources, controllers)
+    return wait_for_rest(place.cluster, place.recorder, expected, seconds=place.patience, told=place.told)
+
+
+def summed_up(
+    place: Place,
+    name: str,
+    direction: Direction,
+    announced: Announced,
+    before: Mark,
+    rest: Rest,
+) -> Run:
+    """What happened since a moment, and everything about it that was not announced."""
+    happened = happenings(place.recorder.settled()[before.change :])
+    problems = (
+        *disagreements(happened, announced),
+        *(f"{id} is another object than before" for id in other_objects(place, before, happened)),
+        *(f"setting: {difference}" for difference in lost(before.settings, settings(place))),
+        *(f"not at rest: {id}: {reason}" for id, reason in rest.missing.items()),
+    )
+    restarts = place.restarts(before.time)
+    crashed = tuple(f"{restart.program} crashed" for restart in restarts if restart.happening == "crashed")
+    return Run(
+        name,
+        direction,
+        tuple(sorted(announced.deleted)),
+        happened,
+        restarts,
+        (),
+        rest.missing,
+        (*problems, *dict.fromkeys(crashed)),
+        rest.seconds,
+    )
+
+
+def other_objects(place: Place, before: Mark, happened: Happenings) -> Iterable[ObjectId]:
+    """Objects that kept their name and not their uid, but for those that the record already tells of."""
+    told = {*happened.deleted, *happened.recreated, *happened.created}
+    settled = {id: uid for id, uid in before.uids.items() if id.kind not in ("Pod", "ReplicaSet", "HelmChart")}
+    return (id for id in replaced(settled, place.recorder.current()) if id not in told)

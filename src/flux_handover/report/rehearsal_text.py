@@ -1,0 +1,92 @@
+"""`rehearse` for people: a timeline of phases, then what was not as announced, then what it does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import RenderableType
+
+from flux_handover.act.execute import Direction, Run
+from flux_handover.act.rehearse import Rehearsed
+from flux_handover.objects import ObjectId, names
+from flux_handover.proof.obligations import Verdict
+from flux_handover.report.page import Screen, columns, counted, heading, indented, quiet, rendered, state, text
+from flux_handover.report.shapes.rehearse import VERDICTS
+
+WAYS = {
+    Direction.FORWARD: "",
+    Direction.BACK: "back from ",
+    Direction.AGAIN: "again ",
+    Direction.COMMIT: "",
+}
+
+
+def rehearsal_text(rehearsals: Sequence[Rehearsed], screen: Screen) -> str:
+    """The whole page."""
+    return rendered(screen, (part for one in rehearsals for part in _page(one, screen)))
+
+
+def _page(one: Rehearsed, screen: Screen) -> Iterator[RenderableType]:
+    yield heading(f"{one.cluster}: {VERDICTS[one.verdict]} on a real control plane in {one.seconds:.0f} s")
+    yield quiet(f"{counted(one.objects, 'object')} before the first phase, ready after {one.start_seconds:.0f} s")
+    yield text("")
+    yield columns(map(_row, one.runs))
+    yield from (text(problem, "bold red") for problem in one.problems)
+    for run in one.runs:
+        yield from _details(run, screen)
+    yield text("")
+    yield from _limits(one, screen)
+
+
+def _row(run: Run) -> Iterable[RenderableType]:
+    yield text(title(run))
+    yield state(run.verdict.value)
+    yield quiet(f"{run.seconds:.0f} s")
+    yield text(told(run))
+
+
+def title(run: Run) -> str:
+    """The phase, with the way it was played."""
+    return f"{WAYS[run.direction]}{run.name}"
+
+
+def told(run: Run) -> str:
+    """What a phase did, in one line."""
+    happened = run.happened
+    parts = [f"deleted {some(happened.deleted)}" if happened.deleted else "deleted nothing"]
+    if happened.recreated:
+        parts.append(f"made anew {some(happened.recreated)}")
+    if happened.created:
+        parts.append(f"created {len(happened.created)}")
+    started = sorted({restart.program for restart in run.restarts if restart.happening == "started"})
+    if started:
+        parts.append(f"started {', '.join(started)}")
+    return "; ".join(parts)
+
+
+def some(ids: Sequence[ObjectId], limit: int = 4) -> str:
+    """The first few ids, and how many more."""
+    more = f" and {len(ids) - limit} more" if len(ids) > limit else ""
+    return names(ids[:limit]) + more
+
+
+def _details(run: Run, screen: Screen) -> Iterator[RenderableType]:
+    gates = [gate for gate in run.gates if screen.is_full or gate.verdict is not Verdict.HOLDS]
+    if run.problems or gates:
+        yield text("")
+        yield heading(title(run))
+        yield indented(*(text(problem, "red") for problem in run.problems))
+        yield indented(*(text(f"gate {gate.gate.id} {gate.verdict.value}: {gate.evidence}") for gate in gates))
+
+
+def _limits(one: Rehearsed, screen: Screen) -> Iterator[RenderableType]:
+    versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
+    yield text(f"it ran {versions}")
+    if one.differences:
+        yield text(f"not decided, since the user's versions differ ({len(one.differences)}):")
+        yield indented(*(text(str(difference)) for difference in one.differences))
+    if one.pretended:
+        yield text(f"only pretended to run: {', '.join(one.pretended)}")
+    if one.lifted:
+        yield text(f"lifted out of every wait, nothing of them was installed: {some(tuple(one.lifted), 3)}")
+    yield from (quiet(note) for note in one.notes)

@@ -1,0 +1,153 @@
+"""`rehearse --output json`: what was played on a real control plane, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import msgspec
+
+from flux_handover.act.execute import Run
+from flux_handover.act.gates import Observation
+from flux_handover.act.proved import worst
+from flux_handover.act.rehearse import Rehearsed
+from flux_handover.objects import ObjectId
+from flux_handover.proof.obligations import Verdict
+from flux_handover.report.shapes.plan import VerdictShape
+
+RehearsalVerdict = Literal["confirmed", "refuted", "unknown"]
+VERDICTS: dict[Verdict, RehearsalVerdict] = {
+    Verdict.HOLDS: "confirmed",
+    Verdict.REFUTED: "refuted",
+    Verdict.UNKNOWN: "unknown",
+}
+
+
+class RestartShape(msgspec.Struct, frozen=True):
+    """A controller that started, stopped or crashed; `second` counts from the first of its phase."""
+
+    program: str
+    happening: str
+    second: float
+
+
+class SeenShape(msgspec.Struct, frozen=True):
+    """One gate as it was seen."""
+
+    id: str
+    verdict: VerdictShape
+    evidence: str
+
+
+class GateSeenShape(msgspec.Struct, frozen=True):
+    """All gates before a phase; `refuted` means that the phase was not pushed."""
+
+    verdict: VerdictShape
+    seen: tuple[SeenShape, ...]
+
+
+class RehearsedPhaseShape(msgspec.Struct, frozen=True):
+    """One phase as it went; `direction` is forward, back, again (forward after back) or commit."""
+
+    cluster: str
+    name: str
+    direction: str
+    verdict: RehearsalVerdict
+    announced: tuple[str, ...]
+    deleted: tuple[str, ...]
+    recreated: tuple[str, ...]
+    created: tuple[str, ...]
+    changed: tuple[str, ...]
+    restarts: tuple[RestartShape, ...]
+    gate: GateSeenShape
+    problems: tuple[str, ...]
+    seconds: float
+
+
+class LiftedShape(msgspec.Struct, frozen=True):
+    """An object that could not become ready in a sandbox, so that nothing waited for it."""
+
+    id: str
+    reason: str
+
+
+class RehearsedClusterShape(msgspec.Struct, frozen=True):
+    """What must be known of a rehearsal to judge it; `unknown_rules` are not decided by it."""
+
+    cluster: str
+    verdict: RehearsalVerdict
+    versions: dict[str, str]
+    unknown_rules: tuple[str, ...]
+    lifted: tuple[LiftedShape, ...]
+    pretended: tuple[str, ...]
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+    objects: int
+    start_seconds: float
+    seconds: float
+
+
+class RehearseReport(msgspec.Struct, frozen=True):
+    """Every phase that was played, in order, and how much that says."""
+
+    schema: Literal["flux-handover/rehearse/v1"]
+    revision: str
+    verdict: RehearsalVerdict
+    phases: tuple[RehearsedPhaseShape, ...]
+    clusters: tuple[RehearsedClusterShape, ...]
+
+
+def rehearse_report(revision: str, rehearsals: Sequence[Rehearsed]) -> RehearseReport:
+    """The report of all clusters' rehearsals."""
+    return RehearseReport(
+        "flux-handover/rehearse/v1",
+        revision,
+        VERDICTS[worst(one.verdict for one in rehearsals)],
+        tuple(_phase(one.cluster, run) for one in rehearsals for run in one.runs),
+        tuple(map(_cluster, rehearsals)),
+    )
+
+
+def _phase(cluster: str, run: Run) -> RehearsedPhaseShape:
+    first = run.restarts[0].time if run.restarts else 0.0
+    happened = run.happened
+    return RehearsedPhaseShape(
+        cluster,
+        run.name,
+        run.direction.value,
+        VERDICTS[run.verdict],
+        _ids(run.announced),
+        _ids(happened.deleted),
+        _ids(happened.recreated),
+        _ids(happened.created),
+        _ids(happened.changed),
+        tuple(RestartShape(one.program, one.happening, round(one.time - first, 1)) for one in run.restarts),
+        _gate(run.gates),
+        run.problems,
+        round(run.seconds, 1),
+    )
+
+
+def _ids(ids: Iterable[ObjectId]) -> tuple[str, ...]:
+    return tuple(id.full for id in ids)
+
+
+def _gate(gates: Sequence[Observation]) -> GateSeenShape:
+    seen = tuple(SeenShape(one.gate.id, one.verdict.value, one.evidence) for one in gates)
+    return GateSeenShape(worst(one.verdict for one in gates).value, seen)
+
+
+def _cluster(one: Rehearsed) -> RehearsedClusterShape:
+    return RehearsedClusterShape(
+        one.cluster,
+        VERDICTS[one.verdict],
+        dict(one.versions),
+        tuple(map(str, one.differences)),
+        tuple(LiftedShape(id.full, reason) for id, reason in one.lifted.items()),
+        one.pretended,
+        one.notes,
+        one.problems,
+        one.objects,
+        round(one.start_seconds, 1),
+        round(one.seconds, 1),
+    )
