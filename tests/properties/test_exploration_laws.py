@@ -33,9 +33,14 @@ def test_the_reduced_search_agrees_with_brute_force_on_some_seeded_worlds() -> N
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="some of the 500 worlds disagree since the search is cut to what may vanish", strict=False)
 def test_the_reduced_search_agrees_with_brute_force_on_500_seeded_worlds() -> None:
     assert [seed for seed in range(500) if not agrees(seed)] == []
+
+
+@pytest.mark.parametrize("seed", [161, 211, 284])
+def test_worlds_that_were_once_judged_otherwise_than_by_brute_force(seed: int) -> None:
+    """A parent that brings one child before it prunes the other; a Namespace that goes with what others make in it."""
+    assert agrees(seed)
 
 
 def test_few_seeded_worlds_are_too_large_for_brute_force() -> None:

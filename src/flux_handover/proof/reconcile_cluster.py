@@ -33,10 +33,11 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Annotate:
-    """Marks put on a live object with the field manager `flux`: a later apply keeps them."""
+    """Marks put on a live object; a later apply keeps them, unless the field manager is one that it folds."""
 
     id: ObjectId
     marks: Marks
+    writer: str = "flux"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ class Unmark:
     """Marks taken off a live object, whoever set them."""
 
     id: ObjectId
+    marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class UnmarkAll:
+    """The same for several objects by one command; in which order it takes them does not matter."""
+
+    ids: frozenset[ObjectId]
     marks: Marks
 
 
@@ -61,7 +70,9 @@ class Install:
     objects: tuple[Desired, ...]
 
 
-Action = Push | Annotate | Unmark | Remove | Install
+FOLDED = "kubectl"
+
+Action = Push | Annotate | Unmark | UnmarkAll | Remove | Install
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +149,10 @@ def acted(world: World, action: Action) -> Move:
         case Remove(id):
             world, gone = deleted(world, (id,), None, How.USER)
             return Move(Actor.USER, told(gone) or (f"finds no {id} to delete",), world, gone, subject=id)
-        case Annotate(id, marks) | Unmark(id, marks):
-            return _marked(world, action, id, marks)
+        case Annotate(id=id) | Unmark(id=id):
+            return _marked(world, action, id, action.marks)
+        case UnmarkAll(ids, marks):
+            return _unmarked(world, ids, marks)
         case Install(objects):
             return _installed(world, objects)
         case _:
@@ -151,11 +164,27 @@ def _marked(world: World, action: Annotate | Unmark, id: ObjectId, marks: Marks)
     texts = ", ".join(sorted(mark.value for mark in marks))
     verb = "sets" if isinstance(action, Annotate) else "removes"
     if live is not None:
-        added = isinstance(action, Annotate)
-        pinned = live.pinned | marks if added else live.pinned - marks
-        changed = replace(live, pinned=pinned, marks=live.marks if added else live.marks - marks)
+        changed = _annotated(live, action) if isinstance(action, Annotate) else _without(live, marks)
         world = replace(world, live=world.live.put(id, changed))
     return Move(Actor.USER, (f"{verb} {texts} on {id}",), world, subject=id)
+
+
+def _annotated(live: Live, action: Annotate) -> Live:
+    """kustomize-controller takes over what kubectl wrote, and drops it (`fluxcd/pkg:ssa/patch.go@v0.76.1`)."""
+    if action.writer.startswith(FOLDED):
+        return replace(live, marks=live.marks | action.marks)
+    return replace(live, pinned=live.pinned | action.marks)
+
+
+def _without(live: Live, marks: Marks) -> Live:
+    return replace(live, pinned=live.pinned - marks, marks=live.marks - marks)
+
+
+def _unmarked(world: World, ids: frozenset[ObjectId], marks: Marks) -> Move:
+    texts = ", ".join(sorted(mark.value for mark in marks))
+    changes = {id: _without(world.live[id], marks) for id in sorted(ids) if id in world.live}
+    event = f"removes {texts} on {len(changes)} objects"
+    return Move(Actor.USER, (event,), replace(world, live=world.live.put_all(changes)))
 
 
 def _installed(world: World, objects: tuple[Desired, ...]) -> Move:

@@ -9,9 +9,8 @@ orders, never fewer: a dependency outside the part counts as ready.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile import stage_of
@@ -26,6 +25,7 @@ from flux_handover.proof.scope import (
     needed,
     objects_of,
     readers,
+    removed_by,
     scope_of,
 )
 from flux_handover.proof.vanishing import vanishing
@@ -48,8 +48,6 @@ from flux_handover.proof.world import (
     is_namespace,
 )
 
-_Inert = Callable[[ObjectId], bool]
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -66,7 +64,7 @@ def parts(world: World, environment: Environment, program: Program) -> tuple[Par
     """The independent pieces of a world that a program can change."""
     scope = scope_of(world, environment, program)
     named = named_by(program)
-    going = vanishing(scope, named)
+    going = vanishing(scope, removed_by(program))
     active, _ = concerned(scope, named, going)
     return tuple(_part(scope, group, program, going) for group in _closures(scope, active, going))
 
@@ -103,6 +101,8 @@ def _influences(
     yield from (owner for owner in scope.touching.get(id, ()) if owner in active)
     for other in scope.touched[id]:
         yield from scope.touching[other]
+        if other not in scope.world.live and (home := ObjectId("", "Namespace", "", other.namespace)) in going:
+            yield from scope.touching.get(home, ())
     needs = _needs(scope, id)
     yield from needs & doubtful
     for other in needs | scope.definitions[id]:
@@ -139,11 +139,14 @@ def _part(scope: Scope, owners: frozenset[ObjectId], program: Program, going: fr
     alike = _classes(scope, owners, touched | named | (kinds & world.live.keys()), alone)
     keep = alike.keys()
     certain = frozenset(id for id in world.live if is_definition(id)) - going
+    named_too = named_by(program)
+    indifferent = frozenset(id for id in touched if _decides_nothing(scope, named_too, going, id))
     environment = replace(
         scope.environment,
         renders=_projected_renders(scope, owners, keep, certain),
         controllers=_projected_controllers(scope, alike, going),
-        atomic=_atomic(scope, owners, touched, partial(_is_inert, scope, named_by(program), going)),
+        atomic=_atomic(scope, owners, touched - indifferent) - _halting(scope, owners, named, going),
+        indifferent=indifferent & keep,
         met=frozenset(id for id in named if id in scope.specs and id not in owners),
     )
     steps = tuple(_projected_step(step, owners, keep, certain) for step in program)
@@ -209,15 +212,30 @@ def _projected_step(
     return replace(step, action=action, seen=seen)
 
 
-def _atomic(
-    scope: Scope, owners: frozenset[ObjectId], touched: Iterable[ObjectId], inert: _Inert
-) -> frozenset[ObjectId]:
+def _atomic(scope: Scope, owners: frozenset[ObjectId], deciding: Iterable[ObjectId]) -> frozenset[ObjectId]:
     """Owners none of whose objects another owner touches, but for objects that decide nothing."""
-    shared = {owner for id in touched if len(scope.touching[id]) > 1 and not inert(id) for owner in scope.touching[id]}
+    shared = {owner for id in deciding if len(scope.touching[id]) > 1 for owner in scope.touching[id]}
     return owners - shared
 
 
-def _is_inert(scope: Scope, named: Collection[ObjectId], going: frozenset[ObjectId], id: ObjectId) -> bool:
+def _halting(
+    scope: Scope, owners: frozenset[ObjectId], named: set[ObjectId], going: frozenset[ObjectId]
+) -> frozenset[ObjectId]:
+    """Owners that may bring what others act by and remove something else: those may act between the two."""
+    return frozenset(
+        id
+        for id in owners
+        if not going.isdisjoint(scope.touched[id]) and any(other in named for other in _brought(scope, id))
+    )
+
+
+def _brought(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
+    changed = changing(scope, id)
+    for build in scope.builds[id].values():
+        yield from (desired.id for desired in objects_of(build) if desired.id in changed)
+
+
+def _decides_nothing(scope: Scope, named: Collection[ObjectId], going: frozenset[ObjectId], id: ObjectId) -> bool:
     """Whether an object is there in every order and decides nothing, so that who applies it when is no matter.
 
     The operator takes owner labels off and waits for nobody: that one object less or more has them is a delay.

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import assert_never
 
 from flux_handover.objects import ObjectId
-from flux_handover.proof.reconcile_cluster import Annotate, Install, Program, Push, Remove, Unmark
+from flux_handover.proof.reconcile_cluster import Annotate, Install, Program, Push, Remove, Unmark, UnmarkAll
 from flux_handover.proof.world import (
     ApplyFailed,
     Build,
@@ -146,11 +146,18 @@ def named_by(program: Program) -> set[ObjectId]:
                 continue
             case Install(objects):
                 named |= {desired.id for desired in objects}
-            case Annotate(id) | Unmark(id) | Remove(id):
+            case UnmarkAll(ids):
+                named |= ids
+            case Annotate(id=id) | Unmark(id=id) | Remove(id=id):
                 named.add(id)
             case _:
                 assert_never(step.action)
     return named
+
+
+def removed_by(program: Program) -> set[ObjectId]:
+    """The objects that a person deletes."""
+    return {step.action.id for step in program if isinstance(step.action, Remove)}
 
 
 def concerned(

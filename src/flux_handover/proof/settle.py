@@ -69,7 +69,16 @@ def bootstrapped(objects: Iterable[Desired], heads: Mapping[str, str], environme
 
 def is_at_rest(world: World, environment: Environment) -> bool:
     """Whether no controller is in the middle of anything, and another reconcile of everything changes nothing."""
-    return not world.runs and not world.taken and next(_round(world, environment), None) is None
+    if world.runs or world.taken:
+        return False
+    return all(_is_same(world, move.world, environment.indifferent) for move in _round(world, environment))
+
+
+def _is_same(one: World, other: World, indifferent: frozenset[ObjectId]) -> bool:
+    """Whether two worlds differ in nothing but indifferent objects."""
+    if not indifferent or one.live.keys() != other.live.keys() or replace(one, live=other.live) != other:
+        return False
+    return all(other.live[id] == live for id, live in one.live.items() if id not in indifferent)
 
 
 def _round(world: World, environment: Environment) -> Iterator[Move]:

@@ -66,10 +66,16 @@ def _prunes(spec: Owner) -> bool:
 
 
 def _uninstalled(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
-    """What a release loses when its target changes or its remedy uninstalls it."""
+    """What a release loses when its target changes, or its remedy uninstalls it because it rolls helm-controller."""
     specs = [spec for spec in scope.specs[id] if isinstance(spec, HelmReleaseSpec)]
-    if len({spec.release for spec in specs}) > 1 or any(spec.remedy is Remedy.UNINSTALL for spec in specs):
+    retargeted = len({spec.release for spec in specs}) > 1
+    if retargeted or (any(spec.remedy is Remedy.UNINSTALL for spec in specs) and _brings_instance(scope, id)):
         yield from _content(scope, id)
+
+
+def _brings_instance(scope: Scope, id: ObjectId) -> bool:
+    builds = scope.builds[id].values()
+    return any(isinstance(desired.spec, FluxInstanceSpec) for build in builds for desired in objects_of(build))
 
 
 def _along(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:

@@ -343,7 +343,8 @@ class Environment:
     """What does not change while a world is explored.
 
     An actor that is not in `controllers` always runs. Kustomizations in `atomic` share nothing with others
-    while they reconcile, so their reconcile is one step. Dependencies in `met` are taken to be ready.
+    while they reconcile, so their reconcile is one step. Dependencies in `met` are taken to be ready. Whose
+    labels the objects in `indifferent` have is no matter: a world in which only they change is at rest.
     """
 
     gates: Gates
@@ -351,6 +352,7 @@ class Environment:
     controllers: Mapping[Actor, Controller] = field(default_factory=dict)
     atomic: frozenset[ObjectId] = frozenset()
     met: frozenset[ObjectId] = frozenset()
+    indifferent: frozenset[ObjectId] = frozenset()
 
 
 def is_namespace(id: ObjectId) -> bool:
