@@ -58,7 +58,7 @@ def test_a_controller_without_its_deployment_is_gone() -> None:
     fleet = Fleet().hosting().at("root", "1", [])
     world = fleet.start()
 
-    assert broken(world, acted(world, Remove(KUSTOMIZE_CONTROLLER)).world, fleet) == {"P2"}
+    assert broken(world, acted(world, Remove(KUSTOMIZE_CONTROLLER)).world, fleet) == {"P2", "P6"}
 
 
 @pytest.mark.parametrize(("version", "expected"), [((2, 5, 0), {"P8"}), ((2, 7, 0), set()), ((2, 8, 0), {"P8"})])
@@ -141,8 +141,9 @@ def test_a_violation_reads_as_a_sentence() -> None:
     world = fleet.start()
     gone = acted(world, Remove(KUSTOMIZE_CONTROLLER)).world
 
-    assert list(Properties(world, fleet.environment).of_rest(gone)) == [
-        Violation("P2", (KUSTOMIZE_CONTROLLER,), "kustomize-controller is gone for good")
+    assert sorted(Properties(world, fleet.environment).of_rest(gone)) == [
+        Violation("P2", (KUSTOMIZE_CONTROLLER,), "kustomize-controller is gone for good"),
+        Violation("P6", (KUSTOMIZE_CONTROLLER,), "no push is applied any more: kustomize-controller is gone"),
     ]
 
 

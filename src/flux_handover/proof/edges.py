@@ -167,7 +167,7 @@ def _edge_of_violation(violation: Violation, found: Found, environment: Environm
             return "E10" if any(d.how is How.DEFINITION for _, m in found.path for d in m.deletions) else "E9"
         case "P8":
             return "E11"
-        case "P9" if world is not None:
+        case "P6" | "P9" if world is not None:
             return _edge_of_deadlock(world, violation.ids[0], environment)
         case _:
             return ""

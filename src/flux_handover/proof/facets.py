@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flux_handover.model.flux import (
@@ -77,9 +77,15 @@ class Facets:
 
     definitions: Mapping[tuple[str, str], ObjectId]
     gates: Gates
+    seen: dict[int, tuple[Object, Desired]] = field(default_factory=dict, compare=False, repr=False)
 
     def desired(self, object: Object) -> Desired:
-        """The facet of one object."""
+        """The facet of one object; revisions share most objects, so each is looked at once."""
+        if id(object) not in self.seen:
+            self.seen[id(object)] = (object, self._desired(object))
+        return self.seen[id(object)][1]
+
+    def _desired(self, object: Object) -> Desired:
         return Desired(
             id=object.id,
             marks=marks_of(object),

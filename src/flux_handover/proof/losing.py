@@ -70,3 +70,8 @@ def _without(step: Step, obligation: Obligation, properties: tuple[str, ...], ev
 def _refuted(obligation: Obligation, breaches: list[Breach]) -> Judgement:
     evidence = tuple(dict.fromkeys(breach.violation.why for breach in breaches))
     return Judgement(obligation, Verdict.REFUTED, evidence, breaches[0].counterexample)
+
+
+def prove_recoverable(step: Step) -> Judgement:
+    """Wherever an order ends, a push still reaches the cluster and whoever does not work."""
+    return _without(step, Obligation.RECOVERABLE, ("P6",), "wherever an order ends, a push is still applied")

@@ -13,6 +13,7 @@ from flux_handover.objects import ObjectId, names
 from flux_handover.proof.exploration import Violation
 from flux_handover.proof.reconcile import Move
 from flux_handover.proof.reconcile_kustomization import SKIPS, waits_for
+from flux_handover.proof.recovery import beyond_repair, gone_for_good
 from flux_handover.proof.table import Table
 from flux_handover.proof.world import (
     Actor,
@@ -54,7 +55,8 @@ class Properties:
         yield from self._versions(world)
 
     def of_rest(self, world: World) -> Iterator[Violation]:
-        """P2 and P9: every controller runs, and every owner that was ready is ready again."""
+        """P2, P6 and P9: every controller runs, every owner that was ready is ready again, or a push repairs it."""
+        yield from self._repairs(world)
         for actor in self.environment.controllers:
             if not is_hosted(world, self.environment, actor):
                 deployment = self.environment.controllers[actor].deployment
@@ -65,6 +67,16 @@ class Properties:
             reason = stuck(world, id, live)
             if reason and reason != stuck(self.first, id, self.first.live.get(id)):
                 yield Violation("P9", (id,), f"{id} is never ready: {reason}")
+
+    def _repairs(self, world: World) -> Iterator[Violation]:
+        known = {id for id, _ in gone_for_good(self.first, self.environment)}
+        for id, actor in gone_for_good(world, self.environment):
+            if id not in known:
+                yield Violation("P6", (id,), f"no push is applied any more: {actor.value} is gone")
+        before = beyond_repair(self.first, self.environment, self.first)
+        for id, why in beyond_repair(world, self.environment, self.first).items():
+            if id not in before:
+                yield Violation("P6", (id,), f"no push repairs it: {why}")
 
     def of_move(self, world: World, move: Move) -> Iterator[Violation]:
         """P5 and P9: nobody else writes what the operator owns, no apply meets a kind that is yet to come."""

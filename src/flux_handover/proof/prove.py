@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from flux_handover.model.building import Builder
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.plan.phases import PhaseName, Plan
+from flux_handover.proof.bootstrapping import prove_bootstrap_complete
 from flux_handover.proof.deciding import (
     prove_builds,
     prove_content_kept,
@@ -21,10 +22,13 @@ from flux_handover.proof.deciding import (
 from flux_handover.proof.losing import (
     prove_no_deadlock,
     prove_nothing_lost,
+    prove_recoverable,
     prove_single_owner,
     prove_versions_steady,
 )
 from flux_handover.proof.obligations import Judgement, Proof
+from flux_handover.proof.resolving import prove_references_resolve
+from flux_handover.proof.returning import prove_way_back
 from flux_handover.proof.steps import Step, committing, steps_of
 from flux_handover.tree import Tree
 
@@ -40,6 +44,10 @@ OWED: tuple[Callable[[Step], Judgement], ...] = (
     prove_no_deadlock,
     prove_versions_steady,
     prove_schema_valid,
+    prove_references_resolve,
+    prove_recoverable,
+    prove_bootstrap_complete,
+    prove_way_back,
 )
 
 

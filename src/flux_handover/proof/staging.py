@@ -127,10 +127,17 @@ def _rendered(stage: Stage, facets: Facets, opaque: frozenset[ObjectId]) -> Iter
         yield (build.id, kustomization_spec(build.ks), revision), outcome
     for object in _all_objects(stage):
         content = stage.charts.get(object.id, stage.instances.get(object.id))
-        spec = facets.spec(object)
-        if content is not None and isinstance(spec, HelmReleaseSpec | FluxInstanceSpec):
-            made = Built(tuple(map(facets.desired, content))) if isinstance(content, tuple) else content
-            yield (object.id, spec, ""), made
+        if content is not None:
+            yield from _applying(object, content, facets)
+
+
+def _applying(
+    object: Object, content: tuple[Object, ...] | BuildFailed | Unknown, facets: Facets
+) -> Iterator[tuple[Rendered, Outcome]]:
+    spec = facets.desired(object).spec
+    if isinstance(spec, HelmReleaseSpec | FluxInstanceSpec):
+        made = Built(tuple(map(facets.desired, content))) if isinstance(content, tuple) else content
+        yield (object.id, spec, ""), made
 
 
 def _outcome(build: Build, facets: Facets) -> Outcome:
@@ -198,6 +205,12 @@ def _applied(object: Object, facets: Facets, owner: ObjectId | None) -> Live:
     return replace(live, marks=desired.marks) if owner else replace(live, pinned=desired.marks)
 
 
+def assumed(stage: Stage) -> tuple[ObjectId, ...]:
+    """What a stage takes to be there though nothing in Git renders it; each is a gate (contract.md K13)."""
+    rendered = {object.id for object in _all_objects(stage)} | {object.id for object in stage.cluster.bootstrap}
+    return tuple(sorted(_phantoms(stage).keys() - rendered - stage.cluster.sources.keys()))
+
+
 def _phantoms(stage: Stage) -> dict[ObjectId, Live]:
     """What Kustomizations need and nothing in Git renders: it must be there, or they would not be ready."""
     empty = World()
@@ -240,14 +253,20 @@ def _is_kept(live: Mapping[ObjectId, Live], id: ObjectId) -> bool:
 
 
 def _controllers(stages: Sequence[Stage], facets: Facets) -> Mapping[Actor, Controller]:
-    """Where each actor runs, by the images of the rendered Deployments; the last stage that has one counts."""
+    """Where each actor runs, by the images of the rendered Deployments; the last stage that has one counts.
+
+    It needs what every stage with it has: a binding under a new name serves as well as the old one.
+    """
     found: dict[Actor, Controller] = {}
     for stage in stages:
         objects = tuple(_all_objects(stage))
         for object in objects:
-            spec = facets.spec(object)
+            spec = facets.desired(object).spec
             if isinstance(spec, ControllerSpec):
-                found[spec.actor] = Controller(object.id, frozenset(_needs(object, objects)))
+                needs = frozenset(_needs(object, objects))
+                old = found.get(spec.actor)
+                shared = needs & old.needs if old and old.deployment == object.id else needs
+                found[spec.actor] = Controller(object.id, shared)
     return found
 
 

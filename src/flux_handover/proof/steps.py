@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flux_handover.model.building import Builder
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.plan.phases import Phase, PhaseName, Plan
+from flux_handover.proof.gates import Gates
 from flux_handover.proof.series import Outcome
 from flux_handover.proof.stages import Revision, gates_between, stage_of, step
 from flux_handover.proof.staging import Stage, Staged
@@ -16,7 +17,10 @@ from flux_handover.proof.world import World
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A phase with the two revisions it lies between; `start` is the world that the phases before it left."""
+    """A phase with the two revisions it lies between; `start` is the world that the phases before it left.
+
+    `back` is the revision before once more, as it arrives again where the cluster has the specs of the phase.
+    """
 
     plan: Plan
     phase: Phase
@@ -26,6 +30,8 @@ class Step:
     staged: Staged
     start: World
     outcome: Outcome
+    gates: Gates
+    back: Stage | None = None
 
 
 def steps_of(plan: Plan, snapshots: tuple[Snapshot, ...], builder: Builder) -> Iterator[Step]:
@@ -39,7 +45,8 @@ def steps_of(plan: Plan, snapshots: tuple[Snapshot, ...], builder: Builder) -> I
         gates = gates_between(plan.installation.version, before.cluster, after.cluster)
         staged, outcome = step(stage, arriving, gates, world)
         start = world if world is not None else staged.world
-        yield Step(plan, phase, before, after, (stage, arriving), staged, start, outcome)
+        back = stage_of(before, after, builder)
+        yield Step(plan, phase, before, after, (stage, arriving), staged, start, outcome, gates, back)
         stage, world = arriving, outcome.world
 
 
