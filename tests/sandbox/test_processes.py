@@ -137,8 +137,10 @@ def test_after_the_end_nothing_can_be_started(folder: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_parent_that_is_killed_leaves_nothing(folder: Path, number: signal.Signals, eventually: Eventually) -> None:
+    # A shell ignores SIGINT for what it starts in the background, and children inherit that.
     script = (
-        "import sys, time, pathlib\n"
+        "import signal, sys, time, pathlib\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from flux_handover.adapters.sandbox.control.processes import *\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "processes = Processes(folder)\n"

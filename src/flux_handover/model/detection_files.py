@@ -90,10 +90,13 @@ def _artifact(evidence: Evidence, source: Source) -> Files:
 
 
 def _origin(build: Build, tree: Tree) -> Origin | None:
-    if any(component_of(o) for o in build.objects):
-        return _written(build, tree)
     below = closure(tree, build.ks.path)
     base = next(remote_bases(tree, sorted(below)), None)
+    # A base in the catalogue is built offline, so that Flux is rendered does not say who wrote it.
+    if base is not None and base_manifests(base):
+        return _remote(tree, base)
+    if any(component_of(o) for o in build.objects):
+        return _written(build, tree)
     if base is not None:
         return _remote(tree, base)
     return _missing(tree, build, kustomization_files(tree, below))
