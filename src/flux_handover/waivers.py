@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from flux_handover.errors import UnreadableRepository
 from flux_handover.findings import Finding, Location, Severity
@@ -100,22 +100,20 @@ def _until(value: Any, where: Location) -> date | None:
 def applied(waivers: Iterable[Waiver], findings: Iterable[Finding], undecided: Iterable[str], today: date) -> Sorted:
     """What is left after the waivers that still hold."""
     valid = [waiver for waiver in waivers if not is_expired(waiver, today)]
-    left: list[Finding] = []
-    open_questions: list[str] = []
-    waived: list[Waived] = []
-    for finding in findings:
-        waiver = next((one for one in valid if _covers(one, finding)), None)
-        if waiver is None:
-            left.append(finding)
-        else:
-            waived.append(Waived(waiver, finding.message))
-    for sentence in undecided:
-        waiver = next((one for one in valid if one.code == UNKNOWN and one.object and one.object in sentence), None)
-        if waiver is None:
-            open_questions.append(sentence)
-        else:
-            waived.append(Waived(waiver, sentence))
-    return Sorted(tuple(left), tuple(open_questions), tuple(waived))
+    of_findings = {f: next((w for w in valid if _covers(w, f)), None) for f in findings}
+    of_sentences = {s: next((w for w in valid if w.code == UNKNOWN and w.object in s), None) for s in undecided}
+    waived = (
+        *(Waived(waiver, finding.message) for finding, waiver in of_findings.items() if waiver),
+        *(Waived(waiver, sentence) for sentence, waiver in of_sentences.items() if waiver),
+    )
+    return Sorted(_left(of_findings), _left(of_sentences), waived)
+
+
+T = TypeVar("T")
+
+
+def _left(covered: Mapping[T, Waiver | None]) -> tuple[T, ...]:
+    return tuple(one for one, waiver in covered.items() if waiver is None)
 
 
 def is_expired(waiver: Waiver, today: date) -> bool:

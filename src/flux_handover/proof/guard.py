@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from flux_handover.findings import Finding
 from flux_handover.model.building import Builder
@@ -184,18 +185,22 @@ def _standings(carried: _Carried, view: View) -> Iterator[Standing]:
 
 def _report(before: Snapshot, after: Snapshot, steps: Iterable[_Step], fresh: Iterable[View]) -> GuardReport:
     parts = tuple(steps)
-    new = tuple(standing_of(view.cluster.name, None, build, None) for view in fresh for build in view.cluster)
     return GuardReport(
         base=before.revision,
         revision=after.revision,
-        deletes=tuple(deleted for part in parts for deleted in part.deletes),
-        kustomizations=(*(standing for part in parts for standing in part.standings), *new),
-        findings=tuple(finding for part in parts for finding in part.findings),
-        undecided=tuple(reason for part in parts for reason in part.undecided),
+        deletes=tuple(chain.from_iterable(part.deletes for part in parts)),
+        kustomizations=(*chain.from_iterable(part.standings for part in parts), *_arrived(fresh)),
+        findings=tuple(chain.from_iterable(part.findings for part in parts)),
+        undecided=tuple(chain.from_iterable(part.undecided for part in parts)),
         notes=tuple(_notes(before, after, fresh)),
-        candidates=after.candidates if not after.clusters else (),
+        candidates=() if after.clusters else after.candidates,
         clusters=tuple(cluster.name for cluster in after.clusters),
     )
+
+
+def _arrived(fresh: Iterable[View]) -> Iterator[Standing]:
+    for view in fresh:
+        yield from (standing_of(view.cluster.name, None, build, None) for build in view.cluster)
 
 
 def _notes(before: Snapshot, after: Snapshot, fresh: Iterable[View]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from flux_handover.model.building import Builder, Network
@@ -31,25 +31,31 @@ def continued(before: Snapshot, after: Snapshot, live: frozenset[str], builder: 
     prunes nothing. A cluster that only appeared in the series, and goes again, was never seen alive.
     """
     after = replace(after, clusters=tuple(_apart(before, after)))
-    found = {(cluster.name, cluster.root): cluster for cluster in after.clusters}
+    found = {(cluster.name, cluster.root) for cluster in after.clusters}
     missing = [c for c in before.clusters if (c.name, c.root) not in found and c.name in live]
-    if not missing:
-        return after
-    going_on = [_followed(cluster, after.tree, builder) for cluster in missing]
-    names = {cluster.name for cluster in going_on}
-    moved = {(cluster.root, cluster.builds[cluster.root].ks.path) for cluster in going_on}
-    others = [c for c in after.clusters if c.name not in names and (c.root, c.builds[c.root].ks.path) not in moved]
+    going_on = tuple(_followed(cluster, after.tree, builder) for cluster in missing)
+    clusters = tuple(sorted((*_beside(after, going_on), *going_on), key=lambda cluster: cluster.name))
     installations = {**before.installations, **after.installations}
-    clusters = tuple(sorted((*others, *going_on), key=lambda cluster: cluster.name))
     kept = {cluster.name: installations[cluster.name] for cluster in clusters}
     return replace(after, clusters=clusters, installations=kept)
+
+
+def _beside(after: Snapshot, going_on: Iterable[Cluster]) -> Iterator[Cluster]:
+    """Clusters that are no second reading of one that goes on: by its name, or by its root's new path."""
+    names = {cluster.name for cluster in going_on}
+    moved = {(cluster.root, _path(cluster)) for cluster in going_on}
+    yield from (c for c in after.clusters if c.name not in names and (c.root, _path(c)) not in moved)
+
+
+def _path(cluster: Cluster) -> str:
+    return cluster.builds[cluster.root].ks.path
 
 
 def _apart(before: Snapshot, after: Snapshot) -> Iterator[Cluster]:
     """Clusters that were there, and new ones but for a file that a live root reads: that is no cluster of its own."""
     known = {(cluster.name, cluster.root) for cluster in before.clusters}
     live = [cluster for cluster in after.clusters if (cluster.name, cluster.root) in known]
-    reads = frozenset(path for cluster in live for build in cluster for path in build.reads)
+    reads = frozenset().union(*(build.reads for cluster in live for build in cluster))
     for cluster in after.clusters:
         where = cluster.builds[cluster.root].where
         if cluster in live or where is None or where.file not in reads:

@@ -69,14 +69,10 @@ def standing_of(cluster: str, old: Build | None, new: Build | None, base: Base |
     """A Kustomization as it stands on both sides; of one that does not build now, what the cluster keeps counts."""
     some = new or old
     assert some is not None
-    failure = new.failure if new else None
-    return Standing(
-        cluster=cluster,
-        id=some.id,
-        before=old.status if old else None,
-        after=new.status if new else None,
-        error=failure.message if failure else "",
-        objects_before=len(old.present) if old else 0,
-        objects_after=len(new.present) if new else 0,
-        base=base if old else None,
-    )
+    before, after = _side(old), _side(new)
+    error = new.failure.message if new and new.failure else ""
+    return Standing(cluster, some.id, before[0], after[0], error, before[1], after[1], base if old else None)
+
+
+def _side(build: Build | None) -> tuple[BuildStatus | None, int]:
+    return (build.status, len(build.present)) if build else (None, 0)

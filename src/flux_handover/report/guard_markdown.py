@@ -43,19 +43,23 @@ def _steps(reports: Sequence[GuardReport]) -> str:
 
 def _risks(reports: Sequence[GuardReport]) -> Iterator[str]:
     """The errors, and the deletions behind them, as a short table."""
-    findings = [finding for report in reports for finding in report.findings]
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-    deleted = {one.id for report in reports for one in report.deletes if not one.expected}
-    expected = {one.id for report in reports for one in report.deletes if one.expected}
+    deletes = [one for report in reports for one in report.deletes]
+    deleted = {one.id for one in deletes if not one.expected}
+    expected = {one.id for one in deletes if one.expected}
     if deleted:
         yield from (f"**Flux would delete {counted(len(deleted), 'object')}** that nobody meant to delete.", "")
     if expected:
         yield from (f"{counted(len(expected), 'object')} left Git on purpose: {markdown(brief(expected))}", "")
+    yield from _table([one for report in reports for one in report.findings if one.severity is Severity.ERROR])
+
+
+def _table(errors: Sequence[Finding]) -> Iterator[str]:
     if errors:
         yield from ("| | what |", "|---|---|")
         yield from (f"| **{markdown(one.hazard)}** | {markdown(one.message)} |" for one in errors[:ROWS])
-        yield from ("", f"and {len(errors) - ROWS} more errors, below") if len(errors) > ROWS else ()
         yield ""
+    if len(errors) > ROWS:
+        yield from (f"and {len(errors) - ROWS} more errors, below", "")
 
 
 def _unknown(reports: Sequence[GuardReport]) -> Iterator[str]:

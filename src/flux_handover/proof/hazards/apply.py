@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from flux_handover import catalogue
 from flux_handover.findings import Severity
-from flux_handover.model.flux import FluxKustomization, helm_releases
+from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
-from flux_handover.objects import Object, ObjectId, mapping
+from flux_handover.objects import SOURCE_GROUP, Object, ObjectId, mapping
 from flux_handover.proof.hazards.build import broken
+from flux_handover.proof.hazards.losses import is_flux_object
 from flux_handover.proof.hazards.places import files_among, place_in, place_of
 from flux_handover.proof.hazards.registry import Pair, Sign, View, also_in_pair, in_pair, in_tree
 from flux_handover.proof.hazards.stuck import broken_property
-
-FLUX_GROUPS = "toolkit.fluxcd.io"
 
 
 @in_pair("A1", "object without a namespace", "S2")
@@ -36,15 +35,16 @@ def reference_to_nothing(view: View) -> Iterator[Sign]:
     Example: `sourceRef.name: flux-system` is copied from another repository, whose source is called so.
     Do: name the source that there is.
     """
-    there = {object.id for build in view.cluster for object in build.present} | set(view.cluster.sources)
-    there |= {object.id for object in view.cluster.bootstrap}
     complete = all(build.status is BuildStatus.OK for build in view.cluster)
-    severity = None if complete else Severity.WARNING
     named = {id: owner for owner, id in sorted(_named(view.cluster), reverse=True)}
-    for id, owner in sorted(named.items()):
-        if id not in there and id.name:
-            message = f"{id} is named by {owner}, and nothing that is live renders it"
-            yield Sign(message, id, place_of(view, owner), severity=severity)
+    there = _there(view.cluster) | view.cluster.sources.keys() | {object.id for object in view.cluster.bootstrap}
+    for id in sorted(id for id in named.keys() - there if id.name):
+        message = f"{id} is named by {named[id]}, and nothing that is live renders it"
+        yield Sign(message, id, place_of(view, named[id]), severity=None if complete else Severity.WARNING)
+
+
+def _there(cluster: Cluster) -> set[ObjectId]:
+    return {object.id for build in cluster for object in build.present}
 
 
 @also_in_pair("A2")
@@ -56,16 +56,18 @@ def never_ready(pair: Pair) -> Iterator[Sign]:
 def _named(cluster: Cluster) -> Iterator[tuple[ObjectId, ObjectId]]:
     """Who names which source, chart source or dependency."""
     for build in cluster:
-        yield build.id, build.ks.source
-        yield from ((build.id, other) for other in build.ks.depends_on)
+        yield from ((build.id, other) for other in (build.ks.source, *build.ks.depends_on))
         for release in helm_releases(build.objects):
-            if release.chart_ref:
-                yield release.id, release.chart_ref
-            source = mapping(mapping(mapping(release.object.spec.get("chart")).get("spec")).get("sourceRef"))
-            if source:
-                namespace = str(source.get("namespace") or release.id.namespace)
-                kind, name = str(source.get("kind") or ""), str(source.get("name") or "")
-                yield release.id, ObjectId("source.toolkit.fluxcd.io", kind, namespace, name)
+            yield from ((release.id, source) for source in _chart_sources(release))
+
+
+def _chart_sources(release: HelmRelease) -> Iterator[ObjectId]:
+    if release.chart_ref:
+        yield release.chart_ref
+    source = mapping(mapping(mapping(release.object.spec.get("chart")).get("spec")).get("sourceRef"))
+    if source:
+        namespace = str(source.get("namespace") or release.id.namespace)
+        yield ObjectId(SOURCE_GROUP, str(source.get("kind") or ""), namespace, str(source.get("name") or ""))
 
 
 @in_pair("A3", "field that the API server refuses", "S2")
@@ -101,13 +103,15 @@ def newer_field(pair: Pair) -> Iterator[Sign]:
 def _changed(pair: Pair) -> Iterator[tuple[Build, Object]]:
     """Flux objects that the change brings, without those that a secret decides."""
     for build in pair.after.cluster:
-        old = pair.before.cluster.builds.get(build.id)
-        before = {object.id: object.data for object in old.present} if old else {}
+        before = _contents(pair.before.cluster.builds.get(build.id))
         symbolic = build.symbols or {}
         for object in build.objects:
-            flux = object.id.group.endswith(FLUX_GROUPS) and object.id not in symbolic
-            if flux and before.get(object.id) != object.data:
+            if is_flux_object(object.id) and object.id not in symbolic and before.get(object.id) != object.data:
                 yield build, object
+
+
+def _contents(build: Build | None) -> Mapping[ObjectId, object]:
+    return {object.id: object.data for object in build.present} if build else {}
 
 
 def _misfits(object: Object, version: str) -> tuple[str, ...]:
@@ -153,12 +157,12 @@ def local_reference(view: View) -> Iterator[Sign]:
     Example: a Kustomization moves to its application's namespace, and its variables stay in flux-system.
     Do: keep the Kustomization where its variables are, or bring them along.
     """
-    there = {object.id for build in view.cluster for object in build.present}
+    there = _there(view.cluster)
     homes = {(id.kind, id.name): id.namespace for id in sorted(there) if id.kind in ("Secret", "ConfigMap")}
     for build in view.cluster:
-        for id in _local(build.ks):
-            home = homes.get((id.kind, id.name))
-            if id not in there and home is not None and home != id.namespace:
+        for id in sorted(set(_local(build.ks)) - there):
+            home = homes.get((id.kind, id.name), id.namespace)
+            if home != id.namespace:
                 message = f"{build.id} names {id.kind} {id.name} in {id.namespace}, and it is in {home}"
                 yield Sign(message, build.id, build.where)
 

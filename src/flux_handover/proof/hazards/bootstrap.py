@@ -18,9 +18,10 @@ from flux_handover.proof.hazards.losses import is_flux_object
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, in_pair, in_tree, live
 from flux_handover.proof.hazards.stuck import broken_property
-from flux_handover.proof.hazards.texts import helmfile_releases, is_mentioned, lines_of
+from flux_handover.proof.hazards.synced import Instance, instance_of
+from flux_handover.proof.hazards.texts import Listed, helmfile_releases, is_mentioned, lines_of
 from flux_handover.proof.staging import root_source
-from flux_handover.tree import Tree
+from flux_handover.tree import File, Tree
 
 _RANGE = re.compile(r"[x*^~<>= |]")
 _TAG = re.compile(r":v?(\d+\.\d+\.\d+)(?:@|$)")
@@ -30,6 +31,7 @@ _PATH = re.compile(r"--path[=\s]+[\"']?(?:\./)?([\w./-]+)")
 _TOOLS = re.compile(r"\b(?:flux-local|flate|kubeconform|flux-handover)\b")
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1[A-Z0-9]{20}")
 _CONTROLLERS = ("kustomize-controller", "source-controller", "helm-controller")
+_ACTING = ("workflow", "task runner", "script")
 _MONITORS = ("PodMonitor", "ServiceMonitor", "VMPodScrape", "PrometheusRule")
 
 
@@ -42,14 +44,19 @@ def missing_values(view: View) -> Iterator[Sign]:
     Do: correct the path; render the helmfile in CI.
     """
     for release in helmfile_releases(view.tree):
-        for value in release.content.get("values") or ():
-            if isinstance(value, str) and "{{" not in value and "://" not in value:
-                directory = posixpath.dirname(release.where.file)
-                path = posixpath.normpath(posixpath.join(directory, value))
-                if path not in view.tree and not path.startswith(".."):
-                    yield Sign(
-                        f"release {release.name} takes values from {path}, which is not there", None, release.where
-                    )
+        for path in _value_files(release):
+            if path not in view.tree:
+                message = f"release {release.name} takes values from {path}, which is not there"
+                yield Sign(message, None, release.where)
+
+
+def _value_files(release: Listed) -> Iterator[str]:
+    """The files of values that a release names by a plain path inside the repository."""
+    directory = posixpath.dirname(release.where.file)
+    for value in release.content.get("values") or ():
+        if isinstance(value, str) and "{{" not in value and "://" not in value:
+            path = posixpath.normpath(posixpath.join(directory, value))
+            yield from () if path.startswith("..") else (path,)
 
 
 @in_tree("B2", "variable handed to Helm", "S0")
@@ -103,12 +110,17 @@ def missing_input(view: View) -> Iterator[Sign]:
     Example: the key of `decryption.secretRef`, created by hand long ago.
     Do: let a step of the bootstrap create it, or write down how.
     """
-    live_files = frozenset(path for build in view.cluster for path in build.reads)
-    there = {object.id for build in view.cluster for object in build.present}
-    made = {(o.id.namespace, _made_name(o)) for _, o in view.cluster.objects() if o.id.kind.endswith("Secret")}
-    for id in sorted(_needed(view.cluster) - there):
-        if (id.namespace, id.name) not in made and not is_mentioned(view.tree, id.name, live_files):
+    live_files = frozenset().union(*(build.reads for build in view.cluster))
+    for id in sorted(_needed(view.cluster) - _there(view.cluster)):
+        if not is_mentioned(view.tree, id.name, live_files):
             yield Sign(f"{id} is needed, and nothing in Git creates it or says how", id)
+
+
+def _there(cluster: Cluster) -> set[ObjectId]:
+    """What Kustomizations render, and the Secrets that controllers make of it."""
+    objects = [object for build in cluster for object in build.present]
+    made = (o for o in objects if o.id.kind in ("ExternalSecret", "SealedSecret"))
+    return {o.id for o in objects} | {ObjectId("", "Secret", o.id.namespace, _made_name(o)) for o in made}
 
 
 def _needed(cluster: Cluster) -> set[ObjectId]:
@@ -131,16 +143,18 @@ def version_skew(pair: Pair) -> Iterator[Sign]:
     Do: name the version that runs, and upgrade later, minor by minor.
     """
     yield from broken_property(pair, "B5")
-    old, new = present.instance(pair.before.cluster), present.instance(pair.after.cluster)
-    if new is not None and old is None and pair.before.installation.method is not Method.OPERATOR:
-        version = str(mapping(new.spec.get("distribution")).get("version") or "")
-        running = pair.before.installation.version
-        if running and version.removeprefix("v") != running.removeprefix("v"):
-            said = "a range" if _RANGE.search(version) else "another version"
-            message = f"the FluxInstance arrives with {said}, {version or 'none'}, while {running} runs"
-            yield Sign(
-                message, new.found.object.id, place_of(pair.after, new.found.object.id), severity=Severity.WARNING
-            )
+    old, new = instance_of(pair.before.cluster), instance_of(pair.after.cluster)
+    running = pair.before.installation.version
+    if new is not None and old is None and running and pair.before.installation.method is not Method.OPERATOR:
+        yield from _arriving(new, running, pair.after)
+
+
+def _arriving(instance: Instance, running: str, after: View) -> Iterator[Sign]:
+    version = str(instance.version or "")
+    if version.removeprefix("v") != running.removeprefix("v"):
+        said = "a range" if _RANGE.search(version) else "another version"
+        message = f"the FluxInstance arrives with {said}, {version or 'none'}, while {running} runs"
+        yield Sign(message, instance.id, place_of(after, instance.id), severity=Severity.WARNING)
 
 
 @in_tree("B6", "artifact pinned to another version", "S3")
@@ -151,13 +165,12 @@ def stale_artifact(view: View) -> Iterator[Sign]:
     Example: `artifact: oci://.../flux-operator-manifests:v0.32.0` beside an operator 0.53.0.
     Do: drop the field, or let the update tool move both.
     """
-    found = present.instance(view.cluster)
-    operator = present.operator_release(view.cluster)
-    tag = _TAG.search(str(mapping(found.spec.get("distribution")).get("artifact") or "")) if found else None
+    instance, operator = instance_of(view.cluster), present.operator_release(view.cluster)
+    tag = _TAG.search(instance.artifact) if instance else None
     version = present.chart_version(operator.object, view.cluster) if operator else ""
-    if found and tag and version and tag[1] != version:
-        id = found.found.object.id
-        yield Sign(f"{id} takes its manifests from {tag[1]}, and the operator is {version}", id, place_of(view, id))
+    if instance and tag and version and tag[1] != version:
+        message = f"{instance.id} takes its manifests from {tag[1]}, and the operator is {version}"
+        yield Sign(message, instance.id, place_of(view, instance.id))
 
 
 @in_pair("B7", "stale reference", "S3", Severity.WARNING)
@@ -169,12 +182,11 @@ def stale_reference(pair: Pair) -> Iterator[Sign]:
     Do: let it name what took the place.
     """
     gone = [one.id for one in pair.deletes if not one.cascade and not one.recreated and is_flux_object(one.id)]
-    live_files = frozenset(path for build in pair.after.cluster for path in build.reads)
+    live_files = frozenset().union(*(build.reads for build in pair.after.cluster))
     for mention in mentions(pair.after.tree, gone, (), live=live_files) if gone else ():
-        if mention.confidence is Confidence.CERTAIN and mention.sort in ("workflow", "task runner", "script"):
-            yield Sign(
-                f"{mention.what} goes, and a {mention.sort} names it", None, Location(mention.file, mention.line)
-            )
+        if mention.confidence is Confidence.CERTAIN and mention.sort in _ACTING:
+            where = Location(mention.file, mention.line)
+            yield Sign(f"{mention.what} goes, and a {mention.sort} names it", None, where)
 
 
 @in_tree("B8", "blind guard", "S2")
@@ -199,11 +211,14 @@ def secret_committed(pair: Pair) -> Iterator[Sign]:
     Example: generated machine configuration, added with everything else in an emergency.
     Do: take it out before it is pushed, and make new keys if it was.
     """
-    for path, file in pair.after.tree.files.items():
-        old = pair.before.tree.files.get(path)
-        is_new = old is None or (old.digest != file.digest and not _PRIVATE.search(old.content or b""))
-        if is_new and _PRIVATE.search(file.content or b""):
+    old, new = pair.before.tree.files, pair.after.tree.files
+    for path in sorted(path for path in new if path not in old or old[path].digest != new[path].digest):
+        if _has_key(new[path]) and not (path in old and _has_key(old[path])):
             yield Sign(f"{path} holds a private key in the clear", None, Location(path))
+
+
+def _has_key(file: File) -> bool:
+    return bool(_PRIVATE.search(file.content or b""))
 
 
 @in_pair("B10", "settings of the source lost", "S4", Severity.WARNING)
@@ -216,9 +231,8 @@ def source_settings_lost(pair: Pair) -> Iterator[Sign]:
     """
     old, new = root_source(pair.before.cluster).object, root_source(pair.after.cluster).object
     left = sorted(set(old.spec) - set(new.spec) - {"suspend", "gitImplementation"})
-    instance = present.instance(pair.after.cluster)
-    arrives = instance is not None and present.instance(pair.before.cluster) is None
-    if left and arrives and mapping(instance.spec.get("sync") if instance else None):
+    instance, before = instance_of(pair.after.cluster), instance_of(pair.before.cluster)
+    if left and before is None and instance is not None and instance.has_sync:
         yield Sign(f"{new.id} loses {', '.join(left)}", new.id, place_of(pair.before, old.id))
 
 
@@ -264,12 +278,15 @@ def numeric_version(view: View) -> Iterator[Sign]:
     Example: `version: 2.6`.
     Do: write three parts, `2.6.4` or `2.6.x`, or quote it.
     """
-    found = present.instance(view.cluster)
-    version = mapping(found.spec.get("distribution")).get("version") if found else None
-    numeric = isinstance(version, int | float) or (found and found.release and _TWO_PARTS.match(str(version or "")))
-    if found and version is not None and numeric:
-        id = found.found.object.id
-        yield Sign(f"{id} gives the version {version}, which is read as a number", id, place_of(view, id))
+    instance = instance_of(view.cluster)
+    if instance and _is_number(instance):
+        message = f"{instance.id} gives the version {instance.version}, which is read as a number"
+        yield Sign(message, instance.id, place_of(view, instance.id))
+
+
+def _is_number(instance: Instance) -> bool:
+    version = instance.version
+    return isinstance(version, int | float) or (instance.is_release and bool(_TWO_PARTS.match(str(version or ""))))
 
 
 @in_tree("B14", "installer that restarts itself", "S1")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flux_handover.documents import read_documents
 from flux_handover.findings import Location, Severity
 from flux_handover.model.render import NO_NAMESPACE
-from flux_handover.model.rendering import Build, BuildStatus
+from flux_handover.model.rendering import Build, BuildStatus, Failure
 from flux_handover.objects import KUSTOMIZE_GROUP, id_of
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Pair, Sign, View, in_pair, in_tree
@@ -52,17 +52,19 @@ def broken(pair: Pair, code: str) -> Iterator[Sign]:
 
 
 def _sign(build: Build, old: Build | None, pair: Pair) -> Iterator[Sign]:
-    failure = build.failure
+    failure, before = build.failure, _failure(old)
     assert failure is not None
-    before = old.failure if old else None
-    failed_before = old is not None and old.status is BuildStatus.FAILED
-    if failed_before and before is not None and (before.code, before.message) == (failure.code, failure.message):
-        return
-    said = "still does not build, for another reason" if failed_before else "does not build any more"
-    said = said if old else "does not build"
-    where = failure.where or place_of(pair.after, build.id)
-    severity = Severity.WARNING if failed_before else Severity.ERROR
-    yield Sign(f"{build.id} {said}: {failure.message}", build.id, where, severity=severity)
+    if before is None:
+        said, severity = ("does not build any more" if old else "does not build"), Severity.ERROR
+    else:
+        said, severity = "still does not build, for another reason", Severity.WARNING
+    if before is None or (before.code, before.message) != (failure.code, failure.message):
+        where = failure.where or place_of(pair.after, build.id)
+        yield Sign(f"{build.id} {said}: {failure.message}", build.id, where, severity=severity)
+
+
+def _failure(build: Build | None) -> Failure | None:
+    return build.failure if build is not None and build.status is BuildStatus.FAILED else None
 
 
 def is_generated(build: Build, tree: Tree) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, names
@@ -31,22 +32,31 @@ class _Judged:
 
 def _code_of(deleted: Deleted, judged: _Judged) -> str:
     """The worst that a deletion means comes first."""
-    pair, id = judged.pair, deleted.id
-    cluster, everything = pair.before.cluster, {id, *(other.id for other in along(deleted, pair))}
-    flux = {object.id for object in pair.before.installation.live}
-    questions = (
-        ("O3", id in (cluster.root, cluster.builds[cluster.root].ks.source)),
-        ("O10", bool(everything & judged.uninstalling)),
-        ("O5", bool(everything & flux) and _is_adopted(pair)),
-        ("O4", bool(everything & flux)),
-        ("O7", deleted.counterexample.edge == "E7"),
-        ("O9", id in judged.moved),
-        ("O13", id.kind == "Namespace" or any((one.group, one.kind) in STATEFUL_KINDS for one in everything)),
-        ("V3", _is_input(id) and _feeds(id, cluster) and _feeds(id, pair.after.cluster)),
-        ("O15", _is_input(id) and _feeds(id, cluster)),
-        ("O2", id.kind == "Kustomization" and id.group == KUSTOMIZE_GROUP),
-    )
+    everything = {deleted.id, *(other.id for other in along(deleted, judged.pair))}
+    questions = chain(_of_flux(deleted, everything, judged), _of_rest(deleted, everything, judged))
     return next((code for code, holds in questions if holds), "O1")
+
+
+def _of_flux(deleted: Deleted, everything: set[ObjectId], judged: _Judged) -> Iterator[tuple[str, bool]]:
+    """Whether Flux loses a part of itself."""
+    before = judged.pair.before
+    own = bool(everything & {object.id for object in before.installation.live})
+    yield "O3", deleted.id in (before.cluster.root, before.cluster.builds[before.cluster.root].ks.source)
+    yield "O10", bool(everything & judged.uninstalling)
+    yield "O5", own and _is_adopted(judged.pair)
+    yield "O4", own
+    yield "O7", deleted.counterexample.edge == "E7"
+
+
+def _of_rest(deleted: Deleted, everything: set[ObjectId], judged: _Judged) -> Iterator[tuple[str, bool]]:
+    """Whether what Flux applies loses data, variables or a whole Kustomization."""
+    id, pair = deleted.id, judged.pair
+    fed = _is_input(id) and _feeds(id, pair.before.cluster)
+    yield "O9", id in judged.moved
+    yield "O13", id.kind == "Namespace" or any((one.group, one.kind) in STATEFUL_KINDS for one in everything)
+    yield "V3", fed and _feeds(id, pair.after.cluster)
+    yield "O15", fed
+    yield "O2", id.kind == "Kustomization" and id.group == KUSTOMIZE_GROUP
 
 
 def _is_input(id: ObjectId) -> bool:
@@ -74,13 +84,17 @@ def lost(pair: Pair, code: str) -> Iterator[Sign]:
 
 
 def _message(deleted: Deleted, pair: Pair) -> str:
-    others = along(deleted, pair)
-    also = f", and {_some([one.id for one in others])} with it" if others else ""
-    unknown = ", and whatever its chart installed" if deleted.takes_along else ""
-    again = "; it is made again later" if deleted.recreated else ""
-    edge = f" ({deleted.counterexample.edge})" if deleted.counterexample.edge else ""
+    others = [one.id for one in along(deleted, pair)]
     why = f"; {deleted.precious[0]}" if deleted.precious and not deleted.recreated else ""
-    return f"Flux deletes {deleted.id}, which {deleted.reason.removeprefix('which ')}{also}{unknown}{again}{why}{edge}"
+    notes = (
+        (bool(others), f", and {_some(others)} with it"),
+        (bool(deleted.takes_along), ", and whatever its chart installed"),
+        (deleted.recreated, "; it is made again later"),
+        (True, why),
+        (bool(deleted.counterexample.edge), f" ({deleted.counterexample.edge})"),
+    )
+    said = f"Flux deletes {deleted.id}, which {deleted.reason.removeprefix('which ')}"
+    return said + "".join(words for holds, words in notes if holds)
 
 
 def _some(ids: list[ObjectId]) -> str:

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from flux_handover.findings import Severity
 from flux_handover.model.flux import helm_releases, is_instance
-from flux_handover.objects import PRUNE, Object, ObjectId, has_mark, mapping, names
+from flux_handover.objects import PRUNE, Object, has_mark, names
 from flux_handover.plan import present
 from flux_handover.proof.deletions import STATEFUL_KINDS
 from flux_handover.proof.hazards.losses import lost
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, also_in_pair, in_pair, in_tree, live
 from flux_handover.proof.hazards.stuck import broken_property
+from flux_handover.proof.hazards.synced import instance_of
 
 
 @in_pair("O1", "prune diff", "S0", decided=Decided.SERIES)
@@ -105,10 +106,10 @@ def sync_renamed(pair: Pair) -> Iterator[Sign]:
     Do: choose the final name in the first revision; later, set prune false on the old Kustomization first.
     """
     yield from lost(pair, "O7")
-    old, new = _sync(pair.before), _sync(pair.after)
-    if old and new and old[1] != new[1]:
-        message = f"spec.sync of {old[0]} is renamed from {old[1]} to {new[1]}: what the old one applied is deleted"
-        yield Sign(message, old[0], place_of(pair.after, old[0]))
+    old, new = instance_of(pair.before.cluster), instance_of(pair.after.cluster)
+    if old and new and old.has_sync and new.has_sync and old.sync_name != new.sync_name:
+        message = f"spec.sync of {old.id} is renamed from {old.sync_name} to {new.sync_name}; the old one's is deleted"
+        yield Sign(message, old.id, place_of(pair.after, old.id))
 
 
 @in_pair("O8", "sync path changed", "S0")
@@ -119,20 +120,12 @@ def sync_path_changed(pair: Pair) -> Iterator[Sign]:
     Example: `path: clusters/a` becomes `path: clusters/b`.
     Do: keep the path; if it must change, render the same objects from both before.
     """
-    old, new = _sync(pair.before), _sync(pair.after)
-    if old and new and old[1] == new[1] and old[2] != new[2]:
-        message = f"spec.sync.path of {old[0]} goes from {old[2] or '.'} to {new[2] or '.'}"
-        yield Sign(message, old[0], place_of(pair.after, old[0]), severity=Severity.WARNING)
-
-
-def _sync(view: View) -> tuple[ObjectId, str, str] | None:
-    """The instance, and name and path of its sync."""
-    found = present.instance(view.cluster)
-    sync = mapping(found.spec.get("sync")) if found else {}
-    if found is None or not sync:
-        return None
-    id = found.found.object.id
-    return id, str(sync.get("name") or id.namespace), str(sync.get("path") or "").strip("./")
+    old, new = instance_of(pair.before.cluster), instance_of(pair.after.cluster)
+    if old is None or new is None or not (old.has_sync and new.has_sync):
+        return
+    if old.sync_name == new.sync_name and old.sync_path != new.sync_path:
+        message = f"spec.sync.path of {old.id} goes from {old.sync_path or '.'} to {new.sync_path or '.'}"
+        yield Sign(message, old.id, place_of(pair.after, old.id), severity=Severity.WARNING)
 
 
 @in_pair("O9", "identity moved", "S0", decided=Decided.SERIES)

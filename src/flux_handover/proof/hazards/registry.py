@@ -182,9 +182,10 @@ def findings_between(
     # What lacks an object that this change deletes is told with the deletion.
     gone = {deleted.id for deleted in pair.deletes if not deleted.recreated}
     for one in hazards():
+        between = tuple(one.of_pair(pair)) if one.of_pair is not None else ()
+        told = gone | {sign.subject for sign in between if sign.subject}
         known = {_key(sign) for sign in old.get(one.code, ())}
-        fresh = (s for s in new.get(one.code, ()) if _key(s) not in known and s.subject not in gone)
-        between = one.of_pair(pair) if one.of_pair is not None else ()
+        fresh = (sign for sign in new.get(one.code, ()) if _key(sign) not in known and sign.subject not in told)
         yield from (finding_of(one.code, sign, name) for sign in (*fresh, *between))
 
 

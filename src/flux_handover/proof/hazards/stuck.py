@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from flux_handover.model.flux import FluxKustomization
 from flux_handover.model.rendering import BuildStatus
 from flux_handover.objects import ObjectId, names
 from flux_handover.proof.hazards.places import place_of
@@ -13,45 +14,59 @@ from flux_handover.proof.reconcile_operator import STALLED
 from flux_handover.proof.series import Breach
 
 OF_EDGE = {"V1": "V1", "E12": "B5", "E14": "A4", "E15": "A4", "E17": "O15", "E21": "B14"}
-OF_PROPERTY = {"P2": "O4", "P3": "V4", "P5": "O6", "P7": "O10", "P8": "B5", "P9": "A2"}
+OF_PROPERTY = {"P2": "O4", "P3": "V4", "P5": "O6", "P7": "O10", "P8": "B5"}
+READINESS = ("P6", "P9")
 SHOWN = 4
 UNKNOWN = f"{STALLED}unknown"
 
 
 def broken_property(pair: Pair, code: str) -> Iterator[Sign]:
     """What is broken in some order, and is this hazard; those that lack the same thing are one sign."""
-    groups: dict[str, list[Breach]] = defaultdict(list)
+    groups: dict[ObjectId | str, list[Breach]] = defaultdict(list)
     for breach in pair.breaches:
-        if code_of(breach, pair) == code and not _is_said_elsewhere(breach, pair):
-            groups[_reason(breach, pair)].append(breach)
-    for reason, breaches in sorted(groups.items()):
+        if not _is_said_elsewhere(breach, pair) and code_of(breach, pair) == code:
+            groups[missing_of(breach, pair) or _reason(breach, pair)].append(breach)
+    for lacking, breaches in sorted(groups.items(), key=lambda group: str(group[0])):
         ids = sorted({id for breach in breaches for id in breach.violation.ids})
-        yield _sign(reason, ids, breaches[0], pair)
+        yield _sign(lacking, ids, breaches[0], pair)
 
 
-def _sign(reason: str, ids: list[ObjectId], breach: Breach, pair: Pair) -> Sign:
+def _sign(lacking: ObjectId | str, ids: list[ObjectId], breach: Breach, pair: Pair) -> Sign:
     edge = f" ({breach.counterexample.edge})" if breach.counterexample.edge else ""
-    if breach.violation.property != "P9" or len(ids) == 1:
+    if isinstance(lacking, str) and len(ids) == 1:
         return Sign(f"{breach.violation.why}{edge}", ids[0], place_of(pair.after, ids[0]))
     more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-    message = f"{reason}; {len(ids)} Kustomizations are never ready again: {names(ids[:SHOWN])}{more}{edge}"
-    missing = missing_of(ids[0], pair)
-    return Sign(message, missing or ids[0], place_of(pair.before, missing) if missing else None)
+    said = f"{lacking} is not there and does not come" if isinstance(lacking, ObjectId) else lacking
+    count = "1 Kustomization is" if len(ids) == 1 else f"{len(ids)} Kustomizations are"
+    message = f"{said}; {count} never ready again: {names(ids[:SHOWN])}{more}{edge}"
+    subject = lacking if isinstance(lacking, ObjectId) else ids[0]
+    return Sign(message, subject, place_of(pair.before, subject) or place_of(pair.after, ids[0]))
 
 
 def code_of(breach: Breach, pair: Pair) -> str:
     """The hazard of a broken property: by what is missing or the edge that names it, else by the property."""
-    if breach.violation.property == "P9" and any(missing_of(id, pair) for id in breach.violation.ids):
-        return "V1"
+    missing = missing_of(breach, pair)
+    if missing is not None:
+        return "V1" if missing.kind in ("ConfigMap", "Secret") else "A2"
     return OF_EDGE.get(breach.counterexample.edge) or OF_PROPERTY.get(breach.violation.property, "A2")
 
 
-def missing_of(id: ObjectId, pair: Pair) -> ObjectId | None:
-    """The variables that keep a Kustomization from being ready."""
-    build = pair.after.cluster.builds.get(id)
-    reason = pair.frozen.get(id, "")
-    wanted = (one.id for one in build.ks.substitute_from if not one.optional) if build else ()
-    return next((one for one in wanted if reason.startswith(f"{one} ")), None)
+def missing_of(breach: Breach, pair: Pair) -> ObjectId | None:
+    """What a Kustomization that is never ready lacks: variables, its source, what it depends on."""
+    if breach.violation.property not in READINESS:
+        return None
+    for id in breach.violation.ids:
+        build = pair.after.cluster.builds.get(id)
+        for other in _wanted(build.ks) if build else ():
+            if f" {other} " in f" {breach.violation.why} ".replace(",", " ") and other not in pair.after.cluster.builds:
+                return other
+    return None
+
+
+def _wanted(ks: FluxKustomization) -> Iterator[ObjectId]:
+    yield from (one.id for one in ks.substitute_from if not one.optional)
+    yield ks.source
+    yield from ks.depends_on
 
 
 def _reason(breach: Breach, pair: Pair) -> str:
@@ -61,7 +76,7 @@ def _reason(breach: Breach, pair: Pair) -> str:
 
 def _is_said_elsewhere(breach: Breach, pair: Pair) -> bool:
     """A build that fails is a finding of its own, an instance that is not known is undecided, and so is what waits."""
-    if breach.violation.property != "P9":
+    if breach.violation.property not in READINESS or missing_of(breach, pair) is not None:
         return False
     if UNKNOWN in breach.violation.why or any(f" {id} " in breach.violation.why for id in _unknown(pair)):
         return True
@@ -75,12 +90,21 @@ def _unknown(pair: Pair) -> frozenset[ObjectId]:
 
 
 def _fails(id: ObjectId, pair: Pair, seen: frozenset[ObjectId]) -> bool:
+    """Whether a build fails that a Kustomization waits for, through others, or its own."""
     build = pair.after.cluster.builds.get(id)
     if build is None or id in seen:
         return False
-    if build.status is not BuildStatus.OK:
-        return True
-    waits = pair.frozen.get(id, "")
-    awaited = (*build.ks.depends_on, *build.ks.health_checks)
-    causes = {other for other in awaited if other in pair.frozen or str(other) in waits}
-    return any(_fails(other, pair, seen | {id}) or missing_of(other, pair) is not None for other in causes)
+    return build.status is not BuildStatus.OK or any(
+        _fails(other, pair, seen | {id}) or _lacks(other, pair) for other in _awaited(build.ks, pair)
+    )
+
+
+def _awaited(ks: FluxKustomization, pair: Pair) -> frozenset[ObjectId]:
+    waits = pair.frozen.get(ks.id, "")
+    return frozenset(id for id in (*ks.depends_on, *ks.health_checks) if id in pair.frozen or str(id) in waits)
+
+
+def _lacks(id: ObjectId, pair: Pair) -> bool:
+    """Whether a Kustomization has a finding of its own, about something that is missing."""
+    own = (breach for breach in pair.breaches if id in breach.violation.ids)
+    return any(missing_of(breach, pair) is not None for breach in own)

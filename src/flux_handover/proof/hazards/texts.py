@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flux_handover.documents import read_documents
+from flux_handover.documents import Document, read_documents
 from flux_handover.findings import Location
 from flux_handover.model.references_text import sort_of
 from flux_handover.objects import mapping
 from flux_handover.tree import Tree
 
 LIMIT = 256 * 1024
+SUFFIXES = (".yaml", ".yml")
 _LIST = re.compile(rb"(?m)^releases:")
 
 
 @dataclass(frozen=True, slots=True)
-class HelmRelease:
+class Listed:
     """One release of a helmfile, with the file and line that hold it."""
 
     name: str
@@ -26,18 +27,21 @@ class HelmRelease:
     where: Location
 
 
-def helmfile_releases(tree: Tree) -> Iterator[HelmRelease]:
+def helmfile_releases(tree: Tree) -> Iterator[Listed]:
     """The releases of every helmfile: YAML with a list of releases that have a chart."""
     for path in tree:
         content = tree.files[path].content
-        if content is None or len(content) > LIMIT or not path.endswith((".yaml", ".yml")) or not _LIST.search(content):
-            continue
-        for document in read_documents(path, content).documents:
-            releases = document.mapping.get("releases")
-            for index, one in enumerate(releases if isinstance(releases, list) else ()):
-                if mapping(one).get("chart") and mapping(one).get("name"):
-                    line = document.line_of("releases", index)
-                    yield HelmRelease(str(one["name"]), mapping(one), Location(path, line))
+        if content is not None and len(content) <= LIMIT and path.endswith(SUFFIXES) and _LIST.search(content):
+            for document in read_documents(path, content).documents:
+                yield from _listed(document)
+
+
+def _listed(document: Document) -> Iterator[Listed]:
+    releases = document.mapping.get("releases")
+    for index, one in enumerate(releases if isinstance(releases, list) else ()):
+        if mapping(one).get("chart") and mapping(one).get("name"):
+            line = document.line_of("releases", index)
+            yield Listed(str(one["name"]), mapping(one), Location(document.path, line))
 
 
 def lines_of(tree: Tree, *sorts: str) -> Iterator[tuple[Location, str]]:

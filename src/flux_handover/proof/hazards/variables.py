@@ -18,8 +18,10 @@ from flux_handover.proof.hazards.losses import lost
 from flux_handover.proof.hazards.places import SUFFIXES, named_documents, place_of
 from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, in_pair, in_tree, owner_of
 from flux_handover.proof.hazards.stuck import broken_property
+from flux_handover.proof.hazards.synced import Instance, instance_of
 from flux_handover.tree import Tree
 
+_PLAIN = re.compile(r"[\w.-]+")
 _SELECTOR_KEY = re.compile(r"[A-Za-z0-9][\w./-]*")
 
 
@@ -98,16 +100,17 @@ def patch_depth(view: View) -> Iterator[Sign]:
     Example: a patch with `target.kind: HelmRelease` in `spec.kustomize.patches`.
     Do: put it into `spec.patches` of the Kustomization that applies them, or patch that field of the sync.
     """
-    found = present.instance(view.cluster)
-    sync = mapping(found.spec.get("sync")) if found else {}
-    for patch in mapping(found.spec.get("kustomize")).get("patches") or () if found else ():
-        target = mapping(mapping(patch).get("target"))
-        kind, name = str(target.get("kind") or ""), str(target.get("name") or "")
-        own = str(sync.get("name") or found.found.object.id.namespace) if found else ""
-        reaches = kind == "Kustomization" and bool(sync) and (not name or re.fullmatch(name, own) is not None)
-        if found and kind in ("Kustomization", "HelmRelease") and not reaches:
-            id = found.found.object.id
-            yield Sign(f"a patch of {id} for {kind} {name or 'of any name'} reaches nothing", id, place_of(view, id))
+    instance = instance_of(view.cluster)
+    for kind, name in instance.targets() if instance else ():
+        if instance and kind in ("Kustomization", "HelmRelease") and not _reaches(instance, kind, name):
+            message = f"a patch of {instance.id} for {kind} {name or 'of any name'} reaches nothing"
+            yield Sign(message, instance.id, place_of(view, instance.id))
+
+
+def _reaches(instance: Instance, kind: str, name: str) -> bool:
+    """Whether a patch meets the Kustomization that `sync` makes; a name that is an expression may."""
+    may_match = name in ("", instance.sync_name) or not _PLAIN.fullmatch(name)
+    return kind == "Kustomization" and instance.has_sync and may_match
 
 
 @in_tree("V6", "unknown value of a chart", "S3")
@@ -191,15 +194,19 @@ def mock_in_live_path(view: View) -> Iterator[Sign]:
         build = owner_of(view, id)
         if build is not None and _is_plain(view, build, id):
             yield Sign(f"{id} is key material, and is applied unencrypted", id, place_of(view, id))
-    found = present.instance(view.cluster)
-    sync = mapping(found.spec.get("sync")) if found else {}
-    name = str(sync.get("name") or (found.found.object.id.namespace if found else ""))
-    for _, object in view.cluster.objects() if sync else ():
-        made = object.id.group in (KUSTOMIZE_GROUP, SOURCE_GROUP) and object.id.name == name
-        if found and made and object.id.namespace == found.found.object.id.namespace:
-            yield Sign(
-                f"{object.id} is applied, and made by the FluxInstance too", object.id, place_of(view, object.id)
-            )
+    for id in _made_by_sync(view.cluster):
+        yield Sign(f"{id} is applied, and made by the FluxInstance too", id, place_of(view, id))
+
+
+def _made_by_sync(cluster: Cluster) -> Iterator[ObjectId]:
+    """Objects that Kustomizations apply, and that `sync` makes itself."""
+    instance = instance_of(cluster)
+    if instance is None or not instance.has_sync:
+        return
+    wanted = (instance.id.namespace, instance.sync_name)
+    for _, object in cluster.objects():
+        if object.id.group in (KUSTOMIZE_GROUP, SOURCE_GROUP) and (object.id.namespace, object.id.name) == wanted:
+            yield object.id
 
 
 def _keys(cluster: Cluster) -> set[ObjectId]:
@@ -225,14 +232,20 @@ def sops_edited(pair: Pair) -> Iterator[Sign]:
     Example: `metadata.namespace` of an encrypted Secret is edited.
     Do: edit it with sops, or change it by a patch of kustomize.
     """
-    for path in pair.after.tree:
-        new, old = pair.after.tree.files[path], pair.before.tree.files.get(path)
-        if old is None or old.digest == new.digest or not path.endswith(SUFFIXES):
-            continue
-        if b"sops:" in (new.content or b"") and b"sops:" in (old.content or b""):
-            for before, after in zip(_sealed(pair.before.tree, path), _sealed(pair.after.tree, path), strict=False):
-                if _seal(before) and _seal(before) == _seal(after) and _open(before) != _open(after):
-                    yield Sign(f"{path} is encrypted and was edited without sops", None, Location(path, after.line))
+    for path in _changed_seals(pair):
+        documents = zip(_sealed(pair.before.tree, path), _sealed(pair.after.tree, path), strict=False)
+        for before, after in documents:
+            if _seal(before) and _seal(before) == _seal(after) and _open(before) != _open(after):
+                yield Sign(f"{path} is encrypted and was edited without sops", None, Location(path, after.line))
+
+
+def _changed_seals(pair: Pair) -> Iterator[str]:
+    """Files on both sides that hold a seal and are not the same."""
+    old, new = pair.before.tree.files, pair.after.tree.files
+    changed = (path for path in sorted(old.keys() & new.keys()) if old[path].digest != new[path].digest)
+    for path in changed:
+        if path.endswith(SUFFIXES) and all(b"sops:" in (files[path].content or b"") for files in (old, new)):
+            yield path
 
 
 def _sealed(tree: Tree, path: str) -> tuple[Document, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Literal
 
 import msgspec
@@ -114,22 +115,22 @@ class GuardShape(msgspec.Struct, frozen=True):
 
 
 def guard_report(base: str, reports: Sequence[GuardReport]) -> GuardShape:
-    """The report of a range."""
-    commits = tuple(_commit(report) for report in reports)
-    last = reports[-1] if reports else None
+    """The report of a range; without any step, the base is all there is to say."""
+    commits = tuple(map(_commit, reports))
+    last = reports[-1] if reports else GuardReport(base, base, (), (), (), ())
     return GuardShape(
         schema="flux-handover/guard/v1",
         base=base,
-        head=last.revision if last else base,
+        head=last.revision,
         verdict=worst(report.verdict for report in reports).value,
-        clusters=last.clusters if last else (),
-        deletes=tuple(one for commit in commits for one in commit.deletes),
-        kustomizations=commits[-1].kustomizations if commits else (),
-        findings=tuple(one for commit in commits for one in commit.findings),
-        undecided=_once(one for commit in commits for one in commit.undecided),
-        waived=tuple(one for commit in commits for one in commit.waived),
-        notes=_once(one for commit in commits for one in commit.notes),
-        candidates=last.candidates if last else (),
+        clusters=last.clusters,
+        deletes=tuple(chain.from_iterable(commit.deletes for commit in commits)),
+        kustomizations=tuple(map(_standing, last.kustomizations)),
+        findings=tuple(chain.from_iterable(commit.findings for commit in commits)),
+        undecided=_once(chain.from_iterable(commit.undecided for commit in commits)),
+        waived=tuple(chain.from_iterable(commit.waived for commit in commits)),
+        notes=_once(chain.from_iterable(commit.notes for commit in commits)),
+        candidates=last.candidates,
         commits=commits,
     )
 
@@ -144,10 +145,10 @@ def _commit(report: GuardReport) -> CommitShape:
         base=report.base,
         verdict=report.verdict.value,
         deletes=tuple(_deleted(one, report.revision) for one in report.deletes),
-        kustomizations=tuple(_standing(one) for one in report.kustomizations),
-        findings=tuple(finding_shape(finding) for finding in report.findings),
+        kustomizations=tuple(map(_standing, report.kustomizations)),
+        findings=tuple(map(finding_shape, report.findings)),
         undecided=report.undecided,
-        waived=tuple(_waived(one) for one in report.waived),
+        waived=tuple(map(_waived, report.waived)),
         notes=report.notes,
     )
 
