@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile import stage_of
-from flux_handover.proof.reconcile_cluster import Install, Program, UserStep
+from flux_handover.proof.reconcile_cluster import Install, Program, UnmarkAll, UserStep
 from flux_handover.proof.scope import (
     OWNERS,
     Scope,
@@ -136,7 +136,8 @@ def _part(scope: Scope, owners: frozenset[ObjectId], program: Program, going: fr
     touched = set().union(*(scope.touched[id] for id in owners))
     kinds = {definition for id in owners for definition in scope.definitions[id] if definition in going}
     alone = _alone(scope, named | (kinds & world.live.keys()), going, program)
-    alike = _classes(scope, owners, touched | named | (kinds & world.live.keys()), alone)
+    together = tuple(step.action.ids for step in program if isinstance(step.action, UnmarkAll))
+    alike = _classes(scope, owners, touched | named | (kinds & world.live.keys()), alone, together)
     keep = alike.keys()
     certain = frozenset(id for id in world.live if is_definition(id)) - going
     named_too = named_by(program)
@@ -279,18 +280,26 @@ def _alone(scope: Scope, named: set[ObjectId], going: frozenset[ObjectId], progr
     about = {id for step in program for id in step.about}
     large = {id for id in going if is_namespace(id) or is_definition(id)}
     hosts = {host.deployment for host in scope.environment.controllers.values()}
-    return named | about | large | hosts | named_by(program)
+    apart = tuple(step for step in program if not isinstance(step.action, UnmarkAll))
+    return named | about | large | hosts | named_by(apart)
 
 
 def _classes(
-    scope: Scope, owners: frozenset[ObjectId], ids: Iterable[ObjectId], alone: Collection[ObjectId]
+    scope: Scope,
+    owners: frozenset[ObjectId],
+    ids: Iterable[ObjectId],
+    alone: Collection[ObjectId],
+    together: tuple[frozenset[ObjectId], ...] = (),
 ) -> dict[ObjectId, frozenset[ObjectId]]:
-    """The objects of a part by how they are treated, each class under its first id."""
+    """The objects of a part by how they are treated, each class under its first id.
+
+    What a person does to all of `together` at once keeps these alike.
+    """
     described = _descriptions(scope, owners)
     groups: dict[object, list[ObjectId]] = defaultdict(list)
     for id in sorted(ids):
         treatment = id if id in alone else _treatment(scope, id, described, alone)
-        groups[treatment].append(id)
+        groups[treatment, tuple(id in ids for ids in together)].append(id)
     return {group[0]: frozenset(group) for group in groups.values()}
 
 
