@@ -53,8 +53,8 @@ class Restart:
 class Place:
     """Where a plan is carried out: the cluster, its record, how a tree is published, and who is told.
 
-    `view` is the cluster as gates see it; `sources` follow the repository; `flux` are the objects whose
-    settings must survive.
+    `view` is the cluster as gates see it; `sources` follow the repository; `flux` are the objects of Flux, and
+    `kept` its controllers as they were at the beginning: their settings must survive, whichever way one goes.
     """
 
     cluster: KubeCluster
@@ -67,6 +67,7 @@ class Place:
     sources: frozenset[ObjectId]
     flux: frozenset[ObjectId]
     patience: float
+    kept: tuple[Object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,12 @@ class Mark:
     change: int
     time: float
     uids: Mapping[ObjectId, str]
-    settings: tuple[Object, ...]
 
 
 def marked(place: Place) -> Mark:
     """This moment."""
     changes = len(place.recorder.settled())
-    return Mark(changes, time.time(), MappingProxyType(dict(place.recorder.current())), settings(place))
+    return Mark(changes, time.time(), MappingProxyType(dict(place.recorder.current())))
 
 
 def settings(place: Place) -> tuple[Object, ...]:
@@ -133,7 +133,7 @@ def carried_out(
         nothing = Happenings((), (), (), ())
         return Run(phase.name.value, direction, (), nothing, (), gates, {}, closed, time.monotonic() - start)
     before = marked(place)
-    rest = published(place, phase.tree, phase.title, before)
+    rest = published(place, phase.tree, phase.title)
     run = summed_up(place, phase.name.value, direction, Announced(phase.removes, returning=returning), before, rest)
     place.journal.write(time.time(), "done", name=phase.name.value, verdict=run.verdict.value, problems=run.problems)
     return replace(run, gates=gates, seconds=time.monotonic() - start)
@@ -153,12 +153,12 @@ def awaited_gates(place: Place, gates: Sequence[Gate]) -> tuple[Observation, ...
         time.sleep(1)
 
 
-def published(place: Place, tree: Tree, title: str, before: Mark) -> Rest:
+def published(place: Place, tree: Tree, title: str) -> Rest:
     """Pushes a tree, asks for its reconciliation, and waits until the cluster is at rest."""
     sha = place.push(tree, title)
     place.journal.write(time.time(), "push", sha=sha, title=title)
     requested(place.cluster, place.sources, sha)
-    controllers = frozenset(object.id for object in before.settings)
+    controllers = frozenset(object.id for object in place.kept)
     expected = Expected(sha, place.sources, controllers)
     return wait_for_rest(place.cluster, place.recorder, expected, seconds=place.patience, told=place.told)
 
@@ -176,7 +176,7 @@ def summed_up(
     problems = (
         *disagreements(happened, announced),
         *(f"{id} is another object than before" for id in other_objects(place, before, happened)),
-        *(f"setting: {difference}" for difference in lost(before.settings, settings(place))),
+        *(f"setting: {difference}" for difference in lost(place.kept, settings(place))),
         *(f"not at rest: {id}: {reason}" for id, reason in rest.missing.items()),
     )
     restarts = place.restarts(before.time)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from flux_handover.act.execute import (
     carried_out,
     marked,
     published,
+    settings,
     summed_up,
 )
 from flux_handover.act.journal import Journal
@@ -132,7 +133,7 @@ def playing(
         )
         expected = Expected(sha, publishing.sources, frozenset(id for id in place.flux if id.kind == "Deployment"))
         rest = wait_for_rest(sandbox.cluster, recorder, expected, seconds=START_SECONDS, told=told)
-        yield Playing(sandbox, place, stage, marked(place), rest, started)
+        yield Playing(sandbox, replace(place, kept=settings(place)), stage, marked(place), rest, started)
 
 
 def rehearse(
@@ -217,7 +218,7 @@ def rehearse_series(play: Playing, revisions: Sequence[Revision]) -> Rehearsed:
 def _series(play: Playing, revisions: Sequence[Revision]) -> Iterator[Run]:
     for revision in revisions:
         mark = marked(play.place)
-        rest = published(play.place, revision.tree, revision.title, mark)
+        rest = published(play.place, revision.tree, revision.title)
         yield summed_up(play.place, revision.name, Direction.COMMIT, Announced(revision.meant), mark, rest)
         if rest.is_gone:
             return

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, replace
 
 from flux_handover.act.comparing import Announced
-from flux_handover.act.execute import Direction, Mark, Place, Run, marked, published, summed_up
+from flux_handover.act.execute import Direction, Place, Run, marked, published, summed_up
 from flux_handover.act.observing import Rest, requested
 from flux_handover.errors import SandboxError
 from flux_handover.objects import ObjectId
@@ -44,7 +44,7 @@ def taken_back(going: Going, phase: Phase) -> Run:
     failed: list[str] = []
     rest = Rest(0.0, {})
     for step in phase.way_back:
-        rest, problem = walked(going, step, mark, rest)
+        rest, problem = walked(going, step, rest)
         place.journal.write(time.time(), "step", text=step.text, problem=problem)
         if problem:
             failed.append(problem)
@@ -54,12 +54,12 @@ def taken_back(going: Going, phase: Phase) -> Run:
     return replace(run, problems=(*failed, *run.problems), seconds=time.monotonic() - start)
 
 
-def walked(going: Going, step: LiveStep, mark: Mark, rest: Rest) -> tuple[Rest, str]:
+def walked(going: Going, step: LiveStep, rest: Rest) -> tuple[Rest, str]:
     """One step done: how the cluster rested after it, and why it could not be done."""
     if not step.command:
         return rest, ""
     if step.command.startswith(f"{GIT} "):
-        return published(going.place, going.before, step.text, mark), ""
+        return published(going.place, going.before, step.text), ""
     return rest, seen(going, step) if step.expect else run_once(going, step)
 
 
