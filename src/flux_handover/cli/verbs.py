@@ -18,6 +18,7 @@ VERBS = (
     Verb("plan", "show the phases, and the proof of each; writes nothing", "flux_handover.cli.plan:plan"),
     Verb("commit", "write the next phase as one Git commit; does not push", "flux_handover.cli.commit:commit"),
     Verb("rehearse", "play the plan on a disposable control plane", "flux_handover.cli.rehearse:rehearse"),
+    Verb("sandbox", "start or end a control plane without nodes", "flux_handover.cli.sandbox:sandbox"),
     Verb("guard", "compare two revisions, and refuse what would delete or break", "flux_handover.cli.guard:guard"),
     Verb("explain", "describe a hazard, an obligation or a phase", "flux_handover.cli.explain:explain"),
     Verb("doctor", "say what this machine and a repository lack", "flux_handover.cli.doctor:doctor"),
