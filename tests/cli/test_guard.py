@@ -97,6 +97,18 @@ def test_each_commit_of_a_range_has_its_own_report(fleets: Path, capsys: pytest.
     assert [one["hazard"] for one in found["findings"]] == ["G8"]
 
 
+def test_a_directory_that_was_looked_for_in_vain_is_found_once_it_is_there(
+    fleets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asking: Files = {"clusters/main/more.yaml": ks("more", "./more")}
+    add(fleets, asking)
+    add(fleets, {**asking, "more/letters.yaml": config("letters")})
+
+    found = report(fleets, capsys, "HEAD~2..HEAD", "--each", status=1)
+
+    assert [[one["hazard"] for one in commit["findings"]] for commit in found["commits"]] == [["G7"], []]
+
+
 def test_only_first_parents_are_pushed(fleets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     git(fleets, "checkout", "-q", "-b", "side")
     add(fleets, BROKEN)

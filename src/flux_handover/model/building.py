@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from flux_handover.objects import Object, ObjectId
-from flux_handover.tree import File, Tree
+from flux_handover.tree import Tree
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -143,10 +143,16 @@ class Builder(Protocol):
 def inputs_digest(tree: Tree, reads: Iterable[str]) -> str:
     """A digest of what a build read in a tree: the same digest means the same build (rule R8)."""
     names = {*reads, *(name for path in reads if path.endswith("/") for name in tree.below(path))}
-    said = "\0".join(f"{name}\0{_said(tree.files.get(name))}" for name in sorted(names))
+    said = "\0".join(f"{name}\0{_said(tree, name)}" for name in sorted(names))
     return hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()
 
 
-def _said(entry: File | None) -> str:
-    """What of an entry a build can see; one of the same digest may not have been read, and that is not the same."""
-    return f"{entry.kind.value}{entry.digest}{entry.omitted}" if entry else "-"
+def _said(tree: Tree, path: str) -> str:
+    """What of a path a build can see; a file of the same digest may not have been read, and that is not the same.
+
+    A build that looked for a path in vain sees whether it is a directory.
+    """
+    entry = tree.files.get(path)
+    if entry is None:
+        return "directory" if tree.is_directory(path) else "-"
+    return f"{entry.kind.value}{entry.digest}{entry.omitted}"
