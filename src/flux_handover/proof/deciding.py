@@ -11,6 +11,7 @@ from flux_handover.model.effective_kept import lost
 from flux_handover.model.flux import is_instance
 from flux_handover.model.rendering import Build, BuildStatus
 from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, id_of, mapping
+from flux_handover.plan import present
 from flux_handover.plan.listings import documents_of
 from flux_handover.plan.operations import (
     AddFile,
@@ -137,12 +138,17 @@ def _with_marks(step: Step, object: Object) -> Object:
 
 
 def _flux_objects(step: Step) -> Iterable[Object]:
-    """What the FluxInstance renders where there is one, else what the old owner does."""
+    """What the FluxInstance renders where there is one, else what the old owner does.
+
+    Nothing where neither is known: an operator whose chart is not in the catalogue says nothing of settings.
+    """
     instances = [step.stages[1].components(id) for id in step.stages[1].instances]
     if instances:
         return instances[0]
     owner = step.plan.installation.owner
     build = step.after.cluster.builds.get(owner) if owner else None
+    if build is None and (owner is not None or present.instance(step.after.cluster) is not None):
+        return ()
     objects = flux_part(build.objects, step.plan.installation.plain) if build else step.plan.installation.live
     return tuple(map(partial(_with_marks, step), objects))
 
