@@ -3,8 +3,11 @@ package substitute_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/flux-handover/engine/internal/protocol"
 	"github.com/flux-handover/engine/internal/substitute"
@@ -101,5 +104,33 @@ func TestAPanicOfEnvsubstIsAnError(t *testing.T) {
 
 	if result.Error == nil || result.Error.Code != protocol.Panicked || len(result.Objects) != 0 {
 		t.Errorf("the error is %v", result.Error)
+	}
+}
+
+// TestATextWithoutVariablesIsWhatTheControllerMakesOfIt holds the short cut against the way through YAML and back,
+// on scalars that YAML could take for something else.
+func TestATextWithoutVariablesIsWhatTheControllerMakesOfIt(t *testing.T) {
+	for _, value := range []string{
+		`"1e3"`, `"0o7"`, `"007"`, `"1_000"`, `"yes"`, `"on"`, `"null"`, `"~"`, `"2020-01-01"`, `"0x1f"`, `"="`, `"<<"`, `"1:30"`,
+		`" lead"`, `"trail "`, `"a\nb\n"`, `"\t"`, `"#x"`, `"- x"`, `"{}"`, `"ä\u2028"`, `"true"`, `""`, `1`, `1.5`, `-0.25`, `true`, `null`, `[]`, `{}`,
+		`9007199254740993`, `[1, "1", [null]]`, `{"1": 2, "true": "x"}`,
+	} {
+		object := json.RawMessage(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"v":` + value + `}}`)
+		set := protocol.Set{Objects: []json.RawMessage{object}, Variables: map[string]string{"a": "b"}}
+		text, err := yaml.JSONToYAML(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expected, err := yaml.YAMLToJSON(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		result := substitute.Set(set)
+
+		var found, wanted any
+		if json.Unmarshal(result.Objects[0], &found) != nil || json.Unmarshal(expected, &wanted) != nil || !reflect.DeepEqual(found, wanted) {
+			t.Errorf("%s becomes %s, and %s through YAML", value, result.Objects[0], expected)
+		}
 	}
 }
