@@ -348,3 +348,40 @@ def test_a_broken_flux_file_is_a_finding_with_its_line(engine: Engine) -> None:
     assert finding.hazard == "G8"
     assert finding.where is not None
     assert finding.where.file == "docs/broken.yaml"
+
+
+def test_the_root_is_the_one_on_the_source_that_most_kustomizations_use(engine: Engine) -> None:
+    """Two repositories may have a root for the same path; the other one is listed first here."""
+    other = SOURCE.replace("name: fleet", "name: attic").replace("fleet.git", "attic.git")
+    tree = repo(
+        "k8s/base/a.yaml",
+        other + "---" + kustomization("base-attic", "./k8s/base", source="attic"),
+        "k8s/base/source.yaml",
+        SOURCE,
+        "k8s/base/root.yaml",
+        kustomization("base", "./k8s/base"),
+        "k8s/base/apps.yaml",
+        kustomization("apps", "./k8s/apps"),
+        "k8s/apps/one.yaml",
+        config_map("one"),
+    )
+
+    snapshot = read(engine, tree)
+
+    assert only(snapshot).root == ks("base")
+    assert only(snapshot).builds[ks("base-attic")].status is BuildStatus.UNKNOWN
+    assert only(snapshot).builds[ks("apps")].status is BuildStatus.OK
+
+
+@pytest.mark.parametrize("written", ["clusters/{{.CLUSTER}}", 'clusters/"{{.CLUSTER}}"', "clusters/$CLUSTER"])
+def test_a_bootstrap_path_that_is_a_template_names_no_root(written: str, engine: Engine) -> None:
+    tree = repo("Taskfile.yaml", f"run: flux bootstrap git --path={written} --branch=main\n", "clusters/a/x.yaml", "")
+
+    assert read(engine, tree).clusters == ()
+
+
+@pytest.mark.parametrize("written", ["clusters/a", '"clusters/a"', "'./clusters/a'"])
+def test_a_bootstrap_path_in_quotes_names_the_root(written: str, engine: Engine) -> None:
+    tree = repo("run.sh", f"flux bootstrap git --path={written} --branch=main\n", "clusters/a/x.yaml", config_map("x"))
+
+    assert only(read(engine, tree)).name == "clusters/a"

@@ -8,6 +8,7 @@ a Kustomization that another root's tree renders is not one.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,6 @@ from flux_handover.objects import (
     KUSTOMIZE_GROUP,
     OPERATOR_GROUP,
     SOURCE_GROUP,
-    ObjectId,
     mapping,
     object_of,
 )
@@ -40,7 +40,7 @@ TERRAFORM = "flux_bootstrap_git"
 APPLIED = "applied by bootstrap"
 CHOSEN = "--root"
 
-_BOOTSTRAP = re.compile(r"flux\s+bootstrap\b(?:[^\n]|\\\n)*?--path[=\s]+[\"']?([^\s\"'\\]+)")
+_BOOTSTRAP = re.compile(r"flux\s+bootstrap\b(?:[^\n]|\\\n)*?--path[=\s]+[\"']?([^\s\"'\\]+)[\"']?(?=[\s\\]|$)")
 _TERRAFORM = re.compile(r'resource\s+"flux_bootstrap_git"[^{]*\{(.*?)\n\}', re.DOTALL)
 _TERRAFORM_PATH = re.compile(r'^\s*path\s*=\s*"([^"$]+)"', re.MULTILINE)
 _TEXT_LIMIT = 256 * 1024
@@ -96,9 +96,17 @@ def synthetic_root(path: str, name: str, origin: str, where: Location | None, **
 
 
 def _self_applying(declared: Declarations) -> Iterator[Root]:
-    for root in _declared_roots(declared, SELF):
-        if root.ks.path == "" or (root.where and root.where.file.startswith(f"{root.ks.path}/")):
-            yield root
+    """Those whose own file lies in their path, the source that most Kustomizations use first.
+
+    Two repositories may have a root for the same path: the files of this one name its own source more often.
+    """
+    inside = [
+        root
+        for root in _declared_roots(declared, SELF)
+        if root.ks.path == "" or (root.where and root.where.file.startswith(f"{root.ks.path}/"))
+    ]
+    used = Counter(kustomization_of(d.object).source.name for d in declared.of(KUSTOMIZE_GROUP, "Kustomization"))
+    yield from sorted(inside, key=lambda root: -used[root.ks.source.name])
 
 
 def _declared_roots(declared: Declarations, origin: str) -> Iterator[Root]:
@@ -111,16 +119,13 @@ def _declared_roots(declared: Declarations, origin: str) -> Iterator[Root]:
 
 def source_beside(declared: Declarations, ks: FluxKustomization, place: Declared) -> Source:
     """The declared source of a Kustomization that lies nearest to it, else an empty one of that name."""
-    named = [d for d in declared.of(SOURCE_GROUP, *SOURCE_KINDS) if _names(ks.source, d.object.id)]
+    alike = declared.named(SOURCE_GROUP, ks.source.kind, ks.source.name) if ks.source.kind in SOURCE_KINDS else ()
+    named = [d for d in alike if d.object.id.namespace in ("", ks.source.namespace)]
     named.sort(key=lambda d: -_common(d.where.file, place.where.file))
     if named:
         return source_of(named[0].object)
     metadata = {"name": ks.source.name, "namespace": ks.source.namespace}
     return source_of(object_of({"apiVersion": f"{SOURCE_GROUP}/v1", "kind": ks.source.kind, "metadata": metadata}))
-
-
-def _names(wanted: ObjectId, id: ObjectId) -> bool:
-    return (wanted.kind, wanted.name) == (id.kind, id.name) and id.namespace in ("", wanted.namespace)
 
 
 def _common(one: str, other: str) -> int:
@@ -208,7 +213,7 @@ _APPLY = re.compile(r"kubectl\b[^\n]*\bapply\b[^\n]*?(?:-f|-k|--filename|--kusto
 def _applied(declared: Declarations, tree: Tree) -> Iterator[Root]:
     """Kustomizations in a file or directory that some script applies with kubectl."""
     mentioned = tuple(_applied_paths(tree))
-    for root in _declared_roots(declared, APPLIED):
+    for root in _declared_roots(declared, APPLIED) if mentioned else ():
         file = root.where.file if root.where else ""
         if any(_covers(mention, file) for mention in mentioned) and tree.is_directory(root.ks.path):
             yield root
