@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 from report_values import snapshot
 
-from flux_handover.cli.planning import needing, status_of
+from flux_handover.cli.planning import status_of
 from flux_handover.cli.reading import named, selected, with_flux
 from flux_handover.errors import UnsupportedInstallation, UsageError
 from flux_handover.model.installation import Method
 from flux_handover.model.snapshot import Snapshot
+from flux_handover.plan.clusters import needing
 from flux_handover.proof.obligations import Verdict
 
 NAMES = ("clusters/home", "clusters/office", "edge/home", "top")

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from flux_handover.act.proved import ProvedPlan, worst
 from flux_handover.cli.reading import Opened, Wanted, tree_reader
-from flux_handover.model.installation import Method
 from flux_handover.model.snapshot import Snapshot
+from flux_handover.plan.clusters import needing
 from flux_handover.plan.planner import make_plan
 from flux_handover.plan.target import Options
 from flux_handover.proof.obligations import Verdict
@@ -24,13 +24,6 @@ def planned(tools: Opened, snapshot: Snapshot, wanted: Wanted, options: Options)
         tools.progress(f"proving {name}")
         plans.append(ProvedPlan(plan, prove(plan, snapshot, read, tools.engine)))
     return tuple(plans)
-
-
-def needing(snapshot: Snapshot) -> tuple[str, ...]:
-    """The clusters that are not on the operator yet; all of them where every one is."""
-    names = tuple(cluster.name for cluster in snapshot.clusters)
-    found = snapshot.installations
-    return tuple(name for name in names if found[name].method is not Method.OPERATOR) or names
 
 
 def status_of(verdicts: Iterable[Verdict]) -> int:
