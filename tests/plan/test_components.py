@@ -1,6 +1,7 @@
 """`flux bootstrap`: one root applies Flux and everything else, so what leaves opts out (rules.md R9)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -13,8 +14,11 @@ from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.installation import Method
 from flux_handover.objects import KUSTOMIZE_GROUP, PRUNE, ObjectId, has_mark
 from flux_handover.plan.components import is_opt_out
-from flux_handover.plan.operations import DisablePrune
+from flux_handover.plan.operations import AppendElement, DisablePrune
 from flux_handover.plan.phases import Phase, PhaseName, Plan
+from flux_handover.proof.deciding import prove_content_kept
+from flux_handover.proof.obligations import Verdict
+from flux_handover.proof.steps import Step, steps_of
 from flux_handover.tree import Tree
 
 ROOT = ObjectId(KUSTOMIZE_GROUP, "Kustomization", "flux-system", "flux-system")
@@ -105,6 +109,39 @@ def test_exactly_the_objects_of_flux_opt_out(reader: Reader) -> None:
     after = marked(reader, phase_of(plan, PhaseName.PROTECT).tree)
 
     assert after == {object.id for object in plan.installation.live}
+
+
+def protect_step(reader: Reader, tree: Tree) -> Step:
+    plan = reader.plan(tree)
+    commits = plan.phases[1:]
+    return next(steps_of(plan, (reader(tree), *(reader(phase.tree) for phase in commits)), reader.engine))
+
+
+def test_the_marks_are_no_foreign_change(reader: Reader) -> None:
+    judgement = prove_content_kept(protect_step(reader, aviary()))
+
+    assert judgement.verdict is Verdict.HOLDS, judgement.evidence
+
+
+def test_a_mark_that_no_operation_names_is_a_foreign_change(reader: Reader) -> None:
+    step = protect_step(reader, aviary())
+    silent = tuple(replace(o, marks=frozenset()) for o in step.phase.operations if isinstance(o, AppendElement))
+
+    judgement = prove_content_kept(replace(step, phase=replace(step.phase, operations=silent)))
+
+    assert judgement.verdict is Verdict.REFUTED
+
+
+def test_a_marked_object_with_another_change_is_a_foreign_change(reader: Reader) -> None:
+    step = protect_step(reader, aviary())
+    list_of = f"{HOME}/kustomization.yaml"
+    text = step.after.tree.read(list_of).decode() + PATCHES.replace("patches:\n", "").replace("# birds are many\n", "")
+    changed = reader(step.after.tree.with_file(list_of, text.encode()))
+
+    judgement = prove_content_kept(replace(step, after=replace(step.after, cluster=changed.clusters[0])))
+
+    assert judgement.verdict is Verdict.REFUTED
+    assert [line.partition(":")[0] for line in judgement.evidence] == ["Deployment/flux-system/kustomize-controller"]
 
 
 def test_the_root_goes_on_pruning(reader: Reader) -> None:
@@ -208,6 +245,20 @@ def test_a_foreign_object_among_the_components_is_refused(reader: Reader) -> Non
 
     with pytest.raises(UnsupportedInstallation, match="ConfigMap/default/egg stands in a file with Flux's components"):
         reader.plan(aviary(**{f"{HOME}/gotk-components.yaml": mixed}))
+
+
+@pytest.mark.parametrize("content", [None, "# written by the next bootstrap\n"])
+def test_components_that_are_not_in_git_are_refused_with_what_lifts_it(content: str | None, reader: Reader) -> None:
+    manifests = f"{HOME}/gotk-components.yaml"
+    tree = aviary(**{manifests: content or ""})
+    placeholder = tree if content else tree.without(manifests)
+
+    with pytest.raises(UnsupportedInstallation) as refusal:
+        reader.plan(placeholder)
+
+    assert refusal.value.where == f"{HOME}/kustomization.yaml:4"
+    assert f"{manifests} is not in Git, or empty" in refusal.value.message
+    assert f"--export > {manifests}" in refusal.value.hint
 
 
 def test_a_setting_inside_the_components_is_refused_with_its_place(reader: Reader) -> None:

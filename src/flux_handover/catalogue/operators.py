@@ -80,6 +80,14 @@ def newest_operator_serving(flux_version: str) -> str | None:
 
 
 @cache
+def charts_like(version: str) -> str:
+    """The operator version whose chart facts stand for another's: its own, else the newest older one that is known."""
+    known = [one for one in operators() if operator(one).has_known_charts]
+    older = [one for one in known if number(one) <= number(tagged(version))]
+    return older[-1] if older else known[0]
+
+
+@cache
 def operator_schema(version: str, kind: str, api_version: str = "v1") -> FieldTree | None:
     """The tree of one of the operator's kinds as that version has it; None where it does not serve it."""
     name = _index()[tagged(version)]["kinds"].get(kind)

@@ -6,7 +6,8 @@ the smallest change that lifts the refusal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,7 @@ from flux_handover.catalogue.distributions import COMPONENTS
 from flux_handover.catalogue.operators import (
     OLDEST_ADOPTING,
     OperatorFacts,
+    charts_like,
     newest_operator_serving,
     operator,
     operators,
@@ -27,7 +29,7 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.objects import HELM_POLICY, mapping
 from flux_handover.plan.carrying import carried
 from flux_handover.plan.kept import cluster_fields, kept_patches, registry
-from flux_handover.plan.listings import document_of
+from flux_handover.plan.listings import document_of, documents_of
 from flux_handover.plan.placement import INSTANCE, OPERATOR, layout_for
 from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, entry_of
 from flux_handover.plan.tenancy import tenancy_of
@@ -40,7 +42,7 @@ SUPPORTED = (Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP)
 def choose_target(installation: Installation, cluster: Cluster, tree: Tree, options: Options) -> Target:
     """The end that keeps every setting; raises UnsupportedInstallation or UsageError where there is none."""
     where = version_place(installation, tree)
-    _check(installation, options, where)
+    _check(installation, options, tree, where)
     facts = _operator(installation, options.operator_version, where)
     carry = carried(installation, tree)
     _check_written_in(installation)
@@ -84,7 +86,7 @@ def running_components(installation: Installation) -> tuple[str, ...]:
     return tuple(name for name in COMPONENTS if name in defined or name in installation.components)
 
 
-def _check(installation: Installation, options: Options, where: str) -> None:
+def _check(installation: Installation, options: Options, tree: Tree, where: str) -> None:
     if options.sync is not SyncStrategy.KEEP:
         raise UsageError(f"the sync strategy {options.sync.value} is not built yet", hint="use keep")
     if installation.method is Method.OPERATOR:
@@ -104,9 +106,7 @@ def _check(installation: Installation, options: Options, where: str) -> None:
             hint=f"methods that can be planned: {', '.join(method.value for method in SUPPORTED)}",
         )
     if not installation.version:
-        raise UnsupportedInstallation(
-            "the version of Flux that runs cannot be read", where=where, hint="; ".join(installation.notes)
-        )
+        raise _unversioned(installation, tree, where)
     if not distributions.has(installation.version):
         known = distributions.versions()
         raise UnsupportedInstallation(
@@ -114,6 +114,32 @@ def _check(installation: Installation, options: Options, where: str) -> None:
             where=where,
             hint=f"known are {known[0]} to {known[-1]}; move to the nearest with the old installer first",
         )
+
+
+def _unversioned(installation: Installation, tree: Tree, where: str) -> UnsupportedInstallation:
+    """Manifests that a list names and that are not there are the usual cause: `flux install` writes them again."""
+    message = "the version of Flux that runs cannot be read"
+    found = next(_empty_entries(installation, tree), None)
+    if found is None:
+        return UnsupportedInstallation(message, where=where, hint="; ".join(installation.notes))
+    place, path = found
+    return UnsupportedInstallation(
+        f"{message}: {path} is not in Git, or empty",
+        where=place,
+        hint=f"commit what runs: `flux install --version=VERSION --components=NAMES --export > {path}`, "
+        f"with the images that `kubectl -n {installation.namespace} get deployments -o wide` shows",
+    )
+
+
+def _empty_entries(installation: Installation, tree: Tree) -> Iterator[tuple[str, str]]:
+    """Listed files of the installation without any object, each with the line that lists it."""
+    for file in installation.files:
+        for document in documents_of(tree, file):
+            entries = document.mapping.get("resources")
+            for position, entry in enumerate(entries if isinstance(entries, list) else []):
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(file), str(entry)))
+                if "://" not in str(entry) and not tree.is_directory(path) and not documents_of(tree, path):
+                    yield f"{file}:{document.line_of('resources', position)}", path
 
 
 def _check_written_in(installation: Installation) -> None:
@@ -207,7 +233,8 @@ def _adopting() -> tuple[str, ...]:
 def _chart_note(facts: OperatorFacts) -> tuple[str, ...]:
     if facts.has_known_charts:
         return ()
-    return (f"the charts of operator {facts.version} are not known here: their values are not checked",)
+    known = charts_like(facts.version)
+    return (f"the charts of operator {facts.version} are not known here: the proof takes them to be those of {known}",)
 
 
 def _common_metadata(installation: Installation, cluster: Cluster) -> Mapping[str, Any]:

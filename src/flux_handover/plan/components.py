@@ -37,7 +37,8 @@ def opt_outs(
     for target in _targets(owner.objects, leaving):
         patch = {"patch": text_of(_opt_out()), "target": dict(target)}
         why = f"{owner.id} goes on pruning; what leaves it later must not be deleted"
-        yield AppendElement(listing.path, 0, ("patches",), patch, why)
+        hit = frozenset(object.id for object in selected(target, owner.objects))
+        yield AppendElement(listing.path, 0, ("patches",), patch, why, marks=hit & leaving)
 
 
 def removal(cluster: Cluster, leaving: frozenset[ObjectId], installation: Installation, tree: Tree) -> PhaseDraft:

@@ -37,7 +37,8 @@ def _operator(target: Target, installation: Installation) -> tuple[str, ...]:
     newest = newest_operator_serving(installation.version)
     if newest == target.operator_version:
         return (f"operator {newest}: the newest whose charts are known and which serves {target.flux_version}",)
-    return (f"operator {target.operator_version}, as asked; {newest} is the newest that serves {target.flux_version}",)
+    serving = f"{newest} is the newest" if newest else "none whose charts are known"
+    return (f"operator {target.operator_version}, as asked; {serving} that serves {target.flux_version}",)
 
 
 def _form(target: Target) -> str:

@@ -92,13 +92,14 @@ class RemoveField:
 
 @dataclass(frozen=True, slots=True)
 class AppendElement:
-    """Add one element at the end of a list of one document."""
+    """Add one element at the end of a list of one document; `marks` are rendered objects that it keeps from prunes."""
 
     path: str
     document: int
     field: tuple[str | int, ...]
     value: Any
     why: str
+    marks: frozenset[ObjectId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from flux_handover.tree import Tree, clean_path
 OPERATOR = "flux-operator"
 INSTANCE = "flux-instance"
 
+ELSEWHERE = "source-elsewhere"
 _NAME = "{name}"
 
 
@@ -115,8 +116,11 @@ def _layout(
 
 
 def _neighbours(cluster: Cluster, installation: Installation, listings: Iterable[Listing]) -> Iterator[Neighbour]:
+    """Ours is built from the source of its neighbour, so one that applies another repository is no example."""
     by_file = {file: listing for listing in listings for file in listing.files}
     for build in cluster:
+        if build.failure is not None and build.failure.code == ELSEWHERE:
+            continue
         if build.where is not None and build.id != installation.owner and build.where.file in by_file:
             yield Neighbour(build, build.where.file, by_file[build.where.file])
 

@@ -20,6 +20,7 @@ from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
 from flux_handover.plan import adding, gates, present, protecting, retiring
 from flux_handover.plan.bootstrap import bootstrap
+from flux_handover.plan.chart_facts import chart_gates
 from flux_handover.plan.choosing import SUPPORTED, choose_target
 from flux_handover.plan.decisions import assumptions, decisions
 from flux_handover.plan.edits import edited
@@ -157,7 +158,7 @@ def _drafters(handover: Handover, before: Tree) -> dict[PhaseName, Drafter]:
 
 def _plan(snapshot: Snapshot, handover: Handover, drafted: tuple[_Drafted, ...]) -> Plan:
     cluster, installation, target = handover.cluster, handover.installation, handover.target
-    facts = gates.preflight(cluster, installation)
+    facts = (*gates.preflight(cluster, installation), *chart_gates(target))
     phases = tuple(_phases(snapshot.tree, handover, drafted, facts))
     findings = (finding for one in drafted for finding in one.draft.findings)
     return Plan(

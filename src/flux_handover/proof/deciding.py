@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from flux_handover import catalogue
 from flux_handover.model.detection_files import flux_part
 from flux_handover.model.effective_kept import lost
 from flux_handover.model.flux import is_instance
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, id_of, mapping
+from flux_handover.objects import OPERATOR_GROUP, PRUNE, Object, ObjectId, id_of, mapping
 from flux_handover.plan import present
 from flux_handover.plan.listings import documents_of
 from flux_handover.plan.operations import (
@@ -59,7 +60,9 @@ def prove_content_kept(step: Step) -> Judgement:
     """All rendered objects are the same but for what the phase's own operations write."""
     ours = frozenset(_written(step))
     found = list(changes(step.before.cluster, step.after.cluster))
-    foreign = [change for change in found if change.id not in ours and change.id not in step.phase.removes]
+    marked = frozenset(_marked(step))
+    excused = ours | step.phase.removes | marked
+    foreign = [change for change in found if change.id not in excused]
     if foreign:
         return Judgement(Obligation.CONTENT_KEPT, Verdict.REFUTED, tuple(map(_told, foreign[:SHOWN])))
     unknown = [build for build in unknown_changes(step.before.cluster, step.after.cluster) if build.id not in ours]
@@ -96,6 +99,26 @@ def _written(step: Step) -> Iterator[ObjectId]:
     owner = step.plan.installation.owner
     if owner in step.phase.removes and owner in step.before.cluster.builds:
         yield from step.before.cluster.builds[owner].ids
+
+
+def _marked(step: Step) -> Iterator[ObjectId]:
+    """Objects that the phase keeps from prunes, of which nothing but that mark changes."""
+    marks = {id for one in step.phase.operations if isinstance(one, AppendElement) for id in one.marks}
+    if not marks:
+        return
+    before = {(build.id, object.id): object for build, object in step.before.cluster.objects() if object.id in marks}
+    after = {(build.id, object.id): object for build, object in step.after.cluster.objects() if object.id in marks}
+    differing = {id for owner, id in before if _unmarked(before[owner, id]) != _unmarked(after.get((owner, id)))}
+    yield from marks - differing
+
+
+def _unmarked(object: Object | None) -> Mapping[str, Any]:
+    """The content of an object without the mark that keeps it from being pruned."""
+    if object is None:
+        return {}
+    metadata = dict(mapping(object.data.get("metadata")))
+    annotations = {key: value for key, value in object.annotations.items() if key != PRUNE}
+    return {**object.data, "metadata": {**metadata, "annotations": annotations}}
 
 
 def _named(step: Step, path: str, number: int) -> Iterator[ObjectId]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flux_handover import catalogue
+from flux_handover.catalogue.operators import charts_like
 from flux_handover.model.building import Builder, Network
 from flux_handover.model.declared import Declarations
 from flux_handover.model.flux import HelmRelease, helm_releases, is_instance
@@ -101,16 +102,18 @@ def _chart(release: HelmRelease, cluster: Cluster) -> tuple[Object, ...] | None:
     version = present.chart_version(release.object, cluster)
     namespace, name = release.release_namespace, release.release_name
     try:
+        catalogue.operator(version)
+        known = charts_like(version).removeprefix("v")
         match present.chart_of(release, cluster):
             case "flux-instance":
-                made = catalogue.instance_from_values(release.values, version, namespace=namespace, release=name)
+                made = catalogue.instance_from_values(release.values, known, namespace=namespace, release=name)
                 return (object_of(made),)
             case "flux-operator":
-                ids = catalogue.operator_chart_objects(release.values, version, namespace=namespace, release=name)
+                ids = catalogue.operator_chart_objects(release.values, known, namespace=namespace, release=name)
                 return tuple(_of_operator(id, version) for id in ids)
             case _:
                 return None
-    except KeyError:
+    except (KeyError, ValueError):
         return None
 
 
