@@ -118,3 +118,28 @@ def test_prune_off_owner_labels_and_absence_can_be_waited_for() -> None:
 
 def test_what_cannot_be_read_is_not_silently_skipped() -> None:
     assert read((f"kubectl -n {NS} get {KS} flux", "something")).unknown == ("a step",)
+
+
+def test_a_suspension_and_readiness_can_be_seen() -> None:
+    suspended = Live(pinned=frozenset({Mark.SUSPENDED}))
+    for command, expect, live in (
+        (f"kubectl -n {NS} get {HR} web -o jsonpath='{{.spec.suspend}}'", "true", suspended),
+        (f"kubectl -n {NS} wait {HR}/web --for=condition=Ready --timeout=1m", "condition met", Live()),
+    ):
+        program = read((command, expect), "git revert HEAD")
+
+        (step,) = program.steps
+        assert step.seen is not None
+        assert [step.seen(world(release("web"), seen)) for seen in (None, live)] == [False, True]
+
+
+def test_a_wait_for_nothing_that_is_known_is_not_understood() -> None:
+    assert read((f"kubectl -n {NS} wait {HR}/other --for=condition=Ready", "condition met")).unknown == ("a step",)
+
+
+def test_what_is_seen_last_is_no_step_and_not_forgotten() -> None:
+    program = read("git revert HEAD", (f"kubectl -n {NS} get {KS} flux -o jsonpath='{{.spec.prune}}'", "false"))
+
+    (seen,) = program.last
+    states = [Live(spec=KustomizationSpec(ks("any"), prune=prune)) for prune in (True, False)]
+    assert [seen(world(ks("flux"), live)) for live in states] == [False, True]

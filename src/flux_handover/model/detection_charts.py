@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from flux_handover.documents import Document, read_documents, value_at
 from flux_handover.findings import Location
-from flux_handover.model.detection_signs import Evidence, live_objects
+from flux_handover.model.detection_signs import live_objects
 from flux_handover.model.flux import HelmRelease, helm_release_of, is_kind
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.model.settings_texts import bytes_of, documents_with
@@ -63,6 +63,20 @@ Releases whose chart was published with two Flux versions are left out.
 """
 
 
+class Site(Protocol):
+    """A cluster with the files it is rendered from."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """What is live."""
+        ...
+
+    @property
+    def tree(self) -> Tree:
+        """The files."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """One Helm release: its chart by last name, its values, who installs it, and where each value is written."""
@@ -87,14 +101,14 @@ class Release:
         return self.where
 
 
-def live_releases(evidence: Evidence) -> Iterator[Release]:
+def live_releases(site: Site, charts: frozenset[str] = CHARTS) -> Iterator[Release]:
     """HelmReleases of the charts of Flux and of its operator that are live."""
-    for build, object in live_objects(evidence.cluster):
+    for build, object in live_objects(site.cluster):
         if is_kind(object, HELM_GROUP, "HelmRelease"):
             release = helm_release_of(object)
-            chart = _chart(release, evidence.cluster)
-            if chart in CHARTS:
-                yield _live(evidence, build, release, chart)
+            chart = _chart(release, site.cluster)
+            if chart in charts:
+                yield _live(site, build, release, chart)
 
 
 def _chart(release: HelmRelease, cluster: Cluster) -> str:
@@ -115,16 +129,16 @@ def _version(release: HelmRelease, cluster: Cluster) -> str:
     return source.ref.get("tag") or source.ref.get("semver", "") if source else release.chart_version
 
 
-def _live(evidence: Evidence, build: Build | None, release: HelmRelease, chart: str) -> Release:
-    reads = sorted(build.reads if build else evidence.tree)
-    declared = next(_declaring(evidence.tree, reads, release.object), None)
-    values = merged(_values_from(evidence, release), release.values)
-    holders = tuple((document, ()) for document in _holders(evidence.tree, reads, values))
+def _live(site: Site, build: Build | None, release: HelmRelease, chart: str) -> Release:
+    reads = sorted(build.reads if build else site.tree)
+    declared = next(_declaring(site.tree, reads, release.object), None)
+    values = merged(_values_from(site, release), release.values)
+    holders = tuple((document, ()) for document in _holders(site.tree, reads, values))
     where = _where(declared, build)
     files = {where.file, *(document.path for document, _ in holders)} - {""}
     return Release(
         chart=chart,
-        version=_version(release, evidence.cluster),
+        version=_version(release, site.cluster),
         name=release.release_name,
         namespace=release.release_namespace,
         values=values,
@@ -150,11 +164,11 @@ def _declaring(tree: Tree, reads: list[str], object: Object) -> Iterator[Documen
             yield document
 
 
-def _values_from(evidence: Evidence, release: HelmRelease) -> Mapping[str, Any]:
+def _values_from(site: Site, release: HelmRelease) -> Mapping[str, Any]:
     """Values of `valuesFrom` ConfigMaps that are live; those of Secrets are never read."""
     together: Mapping[str, Any] = {}
     for entry in _list(release.object.spec.get("valuesFrom")):
-        text = _value_text(evidence.cluster, release.id.namespace, mapping(entry))
+        text = _value_text(site.cluster, release.id.namespace, mapping(entry))
         for document in read_documents("", text.encode()).documents:
             together = merged(together, document.mapping)
     return together
@@ -190,13 +204,13 @@ def _holders(tree: Tree, reads: list[str], values: Mapping[str, Any]) -> Iterato
         yield from (document for document in found if values.items() <= document.mapping.items())
 
 
-def helmfile_releases(evidence: Evidence) -> Iterator[Release]:
+def helmfile_releases(site: Site) -> Iterator[Release]:
     """Releases of these charts in helmfiles, wherever they lie and whatever they are called."""
-    for document in documents_with(evidence.tree, evidence.tree, b"releases:", b"flux"):
+    for document in documents_with(site.tree, site.tree, b"releases:", b"flux"):
         for index, entry in enumerate(_list(document.mapping.get("releases"))):
             chart = _last(str(mapping(entry).get("chart") or ""))
             if chart in CHARTS:
-                yield _in_helmfile(evidence.tree, document, index, mapping(entry), chart)
+                yield _in_helmfile(site.tree, document, index, mapping(entry), chart)
 
 
 def _in_helmfile(tree: Tree, document: Document, index: int, entry: Mapping[str, Any], chart: str) -> Release:

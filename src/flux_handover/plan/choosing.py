@@ -27,6 +27,7 @@ from flux_handover.errors import UnsupportedInstallation, UsageError
 from flux_handover.model.installation import Installation, Method, SettingKind
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import HELM_POLICY, mapping
+from flux_handover.plan import releasing
 from flux_handover.plan.carrying import carried
 from flux_handover.plan.kept import cluster_fields, kept_patches, registry
 from flux_handover.plan.listings import document_of, documents_of
@@ -36,7 +37,7 @@ from flux_handover.plan.tenancy import tenancy_of
 from flux_handover.tree import Tree
 
 CHARTS = "oci://ghcr.io/controlplaneio-fluxcd/charts"
-SUPPORTED = (Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP)
+SUPPORTED = (Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP, Method.HELM_CHART)
 
 
 def choose_target(installation: Installation, cluster: Cluster, tree: Tree, options: Options) -> Target:
@@ -44,6 +45,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
     where = version_place(installation, tree)
     _check(installation, options, tree, where)
     facts = _operator(installation, options.operator_version, where)
+    releasing.check(installation, cluster, tree, facts)
     carry = carried(installation, tree)
     _check_written_in(installation)
     patches = (*carry.patches, *kept_patches(installation, cluster, facts.version))
@@ -64,7 +66,9 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
         distribution=MappingProxyType({k: v for k, v in distribution.items() if v}),
         cluster=MappingProxyType(dict(fields)),
         patches=patches,
-        operator=_release(OPERATOR, installation.namespace, version, _operator_values(facts)),
+        operator=_release(
+            OPERATOR, installation.namespace, version, _operator_values(facts) | releasing.operator_values(installation)
+        ),
         instance=_release(INSTANCE, installation.namespace, version, values),
         tenancy=tenancy_of(installation),
         layout=layout_for(installation, cluster, tree, options.place_under),

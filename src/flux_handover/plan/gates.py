@@ -24,6 +24,7 @@ from flux_handover.objects import (
     ObjectId,
     mapping,
 )
+from flux_handover.plan import releasing
 from flux_handover.plan.conditions import ANY, AllReady, Every, FieldIs, Has, IsAbsent, IsReady, NoneHas
 from flux_handover.plan.phases import Gate
 from flux_handover.plan.protecting import Override
@@ -70,6 +71,7 @@ def before_operator(cluster: Cluster, installation: Installation, overrides: tup
     owner = cluster.builds.get(installation.owner) if installation.owner else None
     gates = _protected(owner, installation) if owner else []
     parents = sorted({override.parent for override in overrides})
+    gates += releasing.is_suspended(installation)
     return (*gates, *(_overridden(id, [o for o in overrides if o.parent == id]) for id in parents))
 
 

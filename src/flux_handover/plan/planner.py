@@ -18,7 +18,7 @@ from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
-from flux_handover.plan import adding, gates, present, protecting, retiring
+from flux_handover.plan import adding, gates, present, protecting, releasing, retiring
 from flux_handover.plan.bootstrap import bootstrap
 from flux_handover.plan.chart_facts import chart_gates
 from flux_handover.plan.choosing import SUPPORTED, choose_target
@@ -62,6 +62,7 @@ class _Drafted:
 def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Read) -> Plan:
     """The phases that are left for one cluster; none where the handover is through."""
     cluster, installation = _named(snapshot, cluster_name)
+    installation = releasing.completed(installation, cluster, snapshot.tree)
     if installation.method not in SUPPORTED and present.instance(cluster) is not None:
         return _finished(finished_plan(snapshot, cluster, installation, options), snapshot, cluster)
     target = choose_target(installation, cluster, snapshot.tree, options)
@@ -158,7 +159,8 @@ def _drafters(handover: Handover, before: Tree) -> dict[PhaseName, Drafter]:
 
 def _plan(snapshot: Snapshot, handover: Handover, drafted: tuple[_Drafted, ...]) -> Plan:
     cluster, installation, target = handover.cluster, handover.installation, handover.target
-    facts = (*gates.preflight(cluster, installation), *chart_gates(target))
+    facts = releasing.without_own_suspension(gates.preflight(cluster, installation), installation, cluster)
+    facts = (*facts, *chart_gates(target))
     phases = tuple(_phases(snapshot.tree, handover, drafted, facts))
     findings = (finding for one in drafted for finding in one.draft.findings)
     return Plan(

@@ -16,6 +16,7 @@ from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
+from flux_handover.plan import releasing
 from flux_handover.plan.components import opt_outs
 from flux_handover.plan.layout import AppFiles
 from flux_handover.plan.listings import document_of
@@ -41,7 +42,8 @@ def protect(
     cluster: Cluster, installation: Installation, tree: Tree, overrides: tuple[Override, ...] = ()
 ) -> PhaseDraft:
     """What must be true in the cluster before anything new is added."""
-    operations = (*_owner(cluster, installation, tree), *_overrides(cluster, tree, overrides))
+    suspension = releasing.suspension(installation, cluster, tree)
+    operations = (*suspension, *_owner(cluster, installation, tree), *_overrides(cluster, tree, overrides))
     notes = ("hold Renovate and automerge for Flux, flux-operator and flux-instance until the last phase",)
     return PhaseDraft(operations, notes if operations else ())
 

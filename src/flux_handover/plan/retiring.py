@@ -15,6 +15,7 @@ from flux_handover.findings import Location
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import ObjectId, mapping
+from flux_handover.plan import releasing
 from flux_handover.plan.components import removal
 from flux_handover.plan.layout import Layout
 from flux_handover.plan.listings import (
@@ -39,6 +40,8 @@ def retire(cluster: Cluster, installation: Installation, layout: Layout, tree: T
     """The operations that take the old installation out, and the ids whose deletion they mean."""
     if installation.method is Method.BOOTSTRAP:
         return removal(cluster, leaving(cluster, installation), installation, tree)
+    if installation.method is Method.HELM_CHART:
+        return releasing.forgotten(installation, cluster, tree)
     removed = tuple(_removed(cluster, installation))
     operations = [*_documents(removed, cluster, tree)]
     operations += _dependents(cluster, installation, layout, tree)

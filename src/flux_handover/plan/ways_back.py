@@ -11,6 +11,7 @@ from typing import assert_never
 
 from flux_handover.model.installation import Installation, Method
 from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA
+from flux_handover.plan import releasing
 from flux_handover.plan.gates import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, OCI_REPOSITORIES
 from flux_handover.plan.phases import LiveStep, PhaseName
 from flux_handover.plan.target import InstanceForm, Target
@@ -23,6 +24,8 @@ def way_back(phase: PhaseName, target: Target, installation: Installation) -> tu
     match phase:
         case PhaseName.PREFLIGHT:
             return ()
+        case PhaseName.PROTECT if installation.method is Method.HELM_CHART:
+            return (revert(phase), *releasing.resumed(installation))
         case PhaseName.PROTECT | PhaseName.BOOTSTRAP | PhaseName.REFERENCES | PhaseName.UPGRADE:
             return (revert(phase),)
         case PhaseName.OPERATOR:
@@ -46,6 +49,8 @@ def _restored(target: Target, installation: Installation) -> tuple[LiveStep, ...
     name = installation.owner.name if installation.owner else "flux"
     if installation.method is Method.BOOTSTRAP:
         return (revert(PhaseName.RETIRE), _LATER)
+    if installation.method is Method.HELM_CHART:
+        return (revert(PhaseName.RETIRE), *releasing.suspended_again(installation), _LATER)
     back = LiveStep(
         f"see Kustomization/{name} again, with prune off",
         f"kubectl -n {target.namespace} get {KUSTOMIZATIONS} {name} -o jsonpath='{{.spec.prune}}'",
@@ -99,7 +104,7 @@ def _opt_outs_removed(target: Target, installation: Installation) -> tuple[LiveS
         for scope, place, what in (("cluster", "", kinds), ("namespace", f"-n {target.namespace} ", local))
     ]
     owner = installation.owner
-    if owner is None:
+    if owner is None or installation.method is Method.HELM_CHART:
         return tuple(steps)
     seen = LiveStep(
         f"see that {owner} has labelled them again, after its next reconcile",

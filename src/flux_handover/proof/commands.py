@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA, Object, ObjectId, mapping
 from flux_handover.plan.phases import LiveStep
 from flux_handover.proof.reconcile_cluster import Action, Annotate, Push, Remove, UnmarkAll, UserStep
-from flux_handover.proof.world import KustomizationSpec, Mark, World, is_instance
+from flux_handover.proof.reconcile_kustomization import is_healthy
+from flux_handover.proof.world import KustomizationSpec, Mark, World, is_instance, is_suspended
 
 KEYS: Mapping[str, frozenset[Mark]] = {
     f"{OPERATOR_RECONCILE}=disabled": frozenset({Mark.OPERATOR_RECONCILE_DISABLED}),
@@ -21,6 +22,7 @@ _ALIASES = {"crds": "customresourcedefinitions"}
 _VALUED = {"-n", "--namespace", "-l", "--selector", "-o", "-L", "--type", "--patch", "--field-manager"}
 
 Seen = Callable[[World], bool]
+Check = Callable[[World, ObjectId], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,11 @@ class Scenery:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The steps that were understood, and the commands that were not."""
+    """The steps that were understood, the commands that were not, and what must be seen in the end."""
 
     steps: tuple[UserStep, ...]
     unknown: tuple[str, ...] = ()
+    last: tuple[Seen, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,14 +65,14 @@ def program_of(steps: Iterable[LiveStep], scenery: Scenery) -> Program:
     waits = _Waits()
     for step in steps:
         words = shlex.split(step.command)
-        if words[:1] == ["kubectl"] and "get" in words:
+        if words[:1] == ["kubectl"] and {"get", "wait"} & set(words):
             _wait(step, _read(words[1:]), scenery, waits, unknown)
         elif words:
             actions = _actions(words, scenery)
             if actions is None:
                 unknown.append(step.text)
             done.extend(waits.taken_by(actions or ()))
-    return Program(tuple(done), tuple(unknown))
+    return Program(tuple(done), tuple(unknown), tuple(waits.seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,13 @@ def _read(words: list[str]) -> _Command:
             options[name] = value if equals else ""
         else:
             operands.append(word)
-    return _Command(operands[0] if operands else "", tuple(operands[1:]), options)
+    named = [part for word in operands[1:] for part in (word.split("/", 1) if _is_named(word) else (word,))]
+    return _Command(operands[0] if operands else "", tuple(named), options)
+
+
+def _is_named(word: str) -> bool:
+    """Whether a word is a kind and a name in one, and not the key of a label."""
+    return "/" in word and not word.endswith("-") and "=" not in word
 
 
 def _actions(words: list[str], scenery: Scenery) -> tuple[Action, ...] | None:
@@ -172,21 +181,30 @@ def _plural(kind: str) -> str:
 def _wait(step: LiveStep, command: _Command, scenery: Scenery, waits: _Waits, unknown: list[str]) -> None:
     """What must be seen before the next action; what cannot be read is not waited for, and said."""
     ids = _meant(command, scenery)
-    output = command.options.get("-o", "") + command.options.get("-L", "")
-    if OPERATOR_RECONCILE in step.expect and ids:
-        waits.seen.append(lambda world: all(_is_paused(world, id) for id in ids))
-    elif "spec.prune" in output and step.expect == "false":
-        waits.seen.append(lambda world: all(_prunes_not(world, id) for id in ids))
-    elif OWNER_NAME in output:
-        owner = scenery.owner
-        waits.seen.append(lambda world: all(id in world.live and world.live[id].owner == owner for id in ids))
-    elif step.expect == "no output":
+    if step.expect == "no output":
         ids |= frozenset(id for id in scenery.ids if _is_of(id, command.operands[:1]) and not command.operands[1:])
         waits.seen.append(lambda world: not any(id in world.live for id in ids))
     else:
-        unknown.append(step.text)
-        return
+        check = _check(step, command, scenery) if ids else None
+        if check is None:
+            unknown.append(step.text)
+            return
+        waits.seen.append(lambda world: all(check(world, id) for id in ids))
     waits.about |= ids
+
+
+def _check(step: LiveStep, command: _Command, scenery: Scenery) -> Check | None:
+    """What each object that a command shows must be like; None where that is not understood."""
+    output = command.options.get("-o", "") + command.options.get("-L", "")
+    if OPERATOR_RECONCILE in step.expect:
+        return _is_paused
+    if OWNER_NAME in output:
+        return lambda world, id: id in world.live and world.live[id].owner == scenery.owner
+    if command.options.get("--for") == "condition=Ready":
+        return is_healthy
+    return {("{.spec.prune}", "false"): _prunes_not, ("{.spec.suspend}", "true"): _is_suspended}.get(
+        (output.removeprefix("jsonpath="), step.expect)
+    )
 
 
 def _is_paused(world: World, id: ObjectId) -> bool:
@@ -197,6 +215,10 @@ def _is_paused(world: World, id: ObjectId) -> bool:
 def _prunes_not(world: World, id: ObjectId) -> bool:
     live = world.live.get(id)
     return live is not None and isinstance(live.spec, KustomizationSpec) and not live.spec.prune
+
+
+def _is_suspended(world: World, id: ObjectId) -> bool:
+    return id in world.live and is_suspended(world.live[id])
 
 
 def instances(world: World) -> frozenset[ObjectId]:

@@ -23,6 +23,8 @@ from flux_handover.plan.operations import (
     RemoveFile,
     SetField,
 )
+from flux_handover.plan.releasing import release_of
+from flux_handover.plan.releasing_chart import charted
 from flux_handover.proof.equivalence import ADDED, REMOVED, Change, changes, is_unchanged, unknown_changes
 from flux_handover.proof.obligations import Judgement, Obligation, Verdict
 from flux_handover.proof.stages import operator_version
@@ -161,7 +163,7 @@ def _with_marks(step: Step, object: Object) -> Object:
 
 
 def _flux_objects(step: Step) -> Iterable[Object]:
-    """What the FluxInstance renders where there is one, else what the old owner does.
+    """What the FluxInstance renders where there is one, else what the old owner or release does.
 
     Nothing where neither is known: an operator whose chart is not in the catalogue says nothing of settings.
     """
@@ -170,6 +172,10 @@ def _flux_objects(step: Step) -> Iterable[Object]:
         return instances[0]
     owner = step.plan.installation.owner
     build = step.after.cluster.builds.get(owner) if owner else None
+    release = release_of(step.plan.installation, step.after.cluster, step.after.tree)
+    content = charted(release) if release else None
+    if content is not None:
+        return content.live
     if build is None and (owner is not None or present.instance(step.after.cluster) is not None):
         return ()
     objects = flux_part(build.objects, step.plan.installation.plain) if build else step.plan.installation.live

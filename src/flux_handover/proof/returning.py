@@ -103,7 +103,8 @@ def prove_way_back(step: Step) -> Judgement:
 def _scenery(step: Step, pair: Staged) -> Scenery:
     stage = step.stages[1]
     adopted = tuple(object for id in stage.instances for object in stage.components(id))
-    return Scenery(frozenset(step.outcome.world.live), adopted, step.plan.installation.owner, pair.pushes[0])
+    known = step.outcome.world.live.keys() | step.start.live.keys()
+    return Scenery(frozenset(known), adopted, step.plan.installation.owner, pair.pushes[0])
 
 
 def _walked(step: Step, environment: Environment, program: Program) -> _Walk:
@@ -111,6 +112,8 @@ def _walked(step: Step, environment: Environment, program: Program) -> _Walk:
     for one in program.steps:
         if not walk.stopped:
             walk.follow(one, environment, step.start)
+    if not walk.stopped and not all(seen(walk.world) for seen in program.last):
+        walk.stopped = "what its last steps wait for never comes"
     return walk
 
 

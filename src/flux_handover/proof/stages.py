@@ -10,12 +10,14 @@ from flux_handover import catalogue
 from flux_handover.catalogue.operators import charts_like
 from flux_handover.model.building import Builder, Network
 from flux_handover.model.declared import Declarations
+from flux_handover.model.detection_charts import FLUX_CHART, live_releases
 from flux_handover.model.flux import HelmRelease, helm_releases, is_instance
 from flux_handover.model.instance import InstanceError, render_instance
 from flux_handover.model.render import Repository, rebuild
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import HELM_POLICY, Object, ObjectId, object_of
 from flux_handover.plan import present
+from flux_handover.plan.releasing_chart import stored_objects
 from flux_handover.proof.gates import Gates, gates_of
 from flux_handover.proof.reconcile_cluster import UserStep
 from flux_handover.proof.series import Outcome, outcome_of
@@ -50,7 +52,7 @@ def step(before: Stage, after: Stage, gates: Gates, world: World | None = None) 
 
 def stage_of(revision: Revision, before: Revision | None, builder: Builder) -> Stage:
     """The stage of a revision; `before` is the one whose specs the cluster has when this one arrives."""
-    charts = dict(_charts(revision.cluster))
+    charts = dict(_charts(revision))
     objects = {object.id: object for build in revision.cluster for object in build.present}
     objects |= {object.id: object for content in charts.values() for object in content}
     operator = operator_version(revision.cluster)
@@ -89,8 +91,13 @@ def _stale(before: Cluster, after: Revision, builder: Builder) -> tuple[Build, .
     return rebuild(specs, after.cluster, before, root_source(after.cluster), repository)
 
 
-def _charts(cluster: Cluster) -> Iterator[tuple[ObjectId, tuple[Object, ...]]]:
-    """The objects of the operator's own charts; those of other charts are not known."""
+def _charts(revision: Revision) -> Iterator[tuple[ObjectId, tuple[Object, ...]]]:
+    """The objects of the charts of Flux and its operator; those of other charts are not known."""
+    cluster = revision.cluster
+    for flux in live_releases(revision, frozenset({FLUX_CHART})):
+        content = stored_objects(flux)
+        if content is not None and flux.owner is not None:
+            yield flux.owner, content
     for build in cluster:
         for release in helm_releases(build.present):
             rendered = _chart(release, cluster)

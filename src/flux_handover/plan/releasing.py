@@ -1,0 +1,310 @@
+"""Method `helm-chart`: a release of chart `flux2` is suspended, then forgotten, never uninstalled (rules.md R28).
+
+A HelmRelease that is suspended when it is deleted does not run its finalizer's uninstall (`fluxcd/helm-controller:
+internal/controller/helmrelease_controller.go#reconcileDelete@v1.6.3`), so it may leave Git once the operator owns
+everything. What Helm stored about the release stays in Secrets until a person deletes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flux_handover.catalogue.operators import OperatorFacts
+from flux_handover.catalogue.versions import is_at_least
+from flux_handover.errors import UnsupportedInstallation
+from flux_handover.findings import Location
+from flux_handover.model.detection_charts import FLUX_CHART, SYNC_CHART, Release, live_releases
+from flux_handover.model.flux import helm_release_of
+from flux_handover.model.installation import Installation, Method
+from flux_handover.model.rendering import Cluster
+from flux_handover.model.settings_helm import CONTROLLERS
+from flux_handover.objects import HELM_GROUP, SOURCE_GROUP, ObjectId, mapping
+from flux_handover.plan.conditions import FieldIs, Has
+from flux_handover.plan.listings import document_of, documents_of, live_listings, read_files
+from flux_handover.plan.operations import Operation, RemoveDocument, RemoveFile, SetField, UnlistResource
+from flux_handover.plan.phases import Gate, LiveStep, PhaseDraft
+from flux_handover.plan.releasing_chart import charted, leftovers
+from flux_handover.tree import Tree
+
+HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
+OVERRIDE = "--override-manager=helm-controller"
+FOLDS_OTHERS = "v0.39.0"
+"""The first operator that can be told to take over the fields of further managers."""
+
+_REFUSED: tuple[tuple[tuple[str, ...], Any, str], ...] = (
+    (("installCRDs",), False, "the CRDs of Flux come from somewhere else, which would go on changing the operator's"),
+    (("rbac", "create"), False, "the roles of Flux come from somewhere else; the operator creates its own"),
+    (
+        ("multitenancy", "privileged"),
+        False,
+        "the operator binds the controllers to cluster-admin, this release does not",
+    ),
+    (("distro", "openshift"), True, "OpenShift's security rules are not translated"),
+)
+_UNTRANSLATED = (("extraSecretMounts",), ("service",), ("webhookReceiver", "service"))
+_KEEP_OBJECTS = ("prometheus", "extraObjects")
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    cluster: Cluster
+    tree: Tree
+
+
+def completed(installation: Installation, cluster: Cluster, tree: Tree) -> Installation:
+    """The installation with what its chart renders; unchanged where no HelmRelease in Git installs Flux."""
+    release = release_of(installation, cluster, tree)
+    content = charted(release) if release is not None else None
+    if content is None:
+        return installation
+    return replace(installation, plain=content.plain, live=content.live, patches=content.patches)
+
+
+def release_of(installation: Installation, cluster: Cluster, tree: Tree) -> Release | None:
+    """The live release of the chart that the installation is."""
+    if installation.method is not Method.HELM_CHART or installation.owner is None:
+        return None
+    found = live_releases(_Site(cluster, tree), frozenset({FLUX_CHART}))
+    return next((one for one in found if one.owner == installation.owner), None)
+
+
+def check(installation: Installation, cluster: Cluster, tree: Tree, facts: OperatorFacts) -> None:
+    """Refuse what a FluxInstance cannot be made to keep."""
+    if installation.method is not Method.HELM_CHART:
+        return
+    release = release_of(installation, cluster, tree)
+    if release is None:
+        where = installation.files[0] if installation.files else installation.cluster
+        raise UnsupportedInstallation(
+            "no HelmRelease in Git installs Flux: the release is made by a helmfile, by Terraform or by hand",
+            where=where,
+            hint="write it as a HelmRelease of the same name, namespace and values first; Helm adopts its own release",
+        )
+    if not is_at_least(facts.version, FOLDS_OTHERS):
+        raise UnsupportedInstallation(
+            f"operator {facts.version} leaves behind the fields that helm-controller wrote",
+            where=str(release.where),
+            hint=f"use {FOLDS_OTHERS} or newer, which takes {OVERRIDE}",
+        )
+    _check_values(release)
+    _check_beside(cluster, tree)
+
+
+def _check_values(release: Release) -> None:
+    for path, value, why in _REFUSED:
+        if _at(release.values, path) is value:
+            raise UnsupportedInstallation(
+                f"{'.'.join(path)} is {str(value).lower()}: {why}",
+                where=str(release.place(path)),
+                hint="bring the release to the chart's default for this first, and plan again",
+            )
+    role = _at(release.values, ("rbac", "roleRef", "name"))
+    if role not in (None, "cluster-admin"):
+        raise UnsupportedInstallation(
+            f"the controllers are bound to {role}; the operator binds them to cluster-admin",
+            where=str(release.place(("rbac", "roleRef", "name"))),
+            hint="decide whether cluster-admin is acceptable, and take the value out first",
+        )
+    for key, values in release.values.items():
+        _check_fields(release, key, mapping(values))
+        account = mapping(mapping(values).get("serviceAccount"))
+        if account.get("create") is False or account.get("automount") is False:
+            raise UnsupportedInstallation(
+                f"the ServiceAccount of {key} is not the chart's own",
+                where=str(release.place((key, "serviceAccount"))),
+                hint="let the chart create it first: the operator creates it in any case",
+            )
+
+
+def _check_fields(release: Release, key: str, values: Mapping[str, Any]) -> None:
+    """Fields of a controller that the chart renders and that are not translated."""
+    for path in _UNTRANSLATED:
+        if key in CONTROLLERS and _at(values, path):
+            raise UnsupportedInstallation(
+                f"{'.'.join((key, *path))} is not translated",
+                where=str(release.place((key, *path))),
+                hint="take it out of the values first, and write the same as a manifest of its own if it is needed",
+            )
+
+
+def _check_beside(cluster: Cluster, tree: Tree) -> None:
+    """Source and root that chart `flux2-sync` makes would go with their release."""
+    beside = next(live_releases(_Site(cluster, tree), frozenset({SYNC_CHART})), None)
+    if beside is not None:
+        raise UnsupportedInstallation(
+            "chart flux2-sync installs the source and the root: uninstalling it deletes everything below the root",
+            where=str(beside.where),
+            hint="write both as manifests of the same name first, suspend this release and see it suspended",
+        )
+
+
+def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    found: Any = values
+    for key in path:
+        found = mapping(found).get(key)
+    return found
+
+
+def operator_values(installation: Installation) -> dict[str, Any]:
+    """What the operator must be told so that no field of helm-controller survives by itself."""
+    return {"extraArgs": [OVERRIDE]} if installation.method is Method.HELM_CHART else {}
+
+
+def suspension(installation: Installation, cluster: Cluster, tree: Tree) -> Iterator[Operation]:
+    """`suspend: true` on the HelmRelease that installs Flux."""
+    release = release_of(installation, cluster, tree)
+    if release is None or release.suspend:
+        return
+    document = _document(installation, cluster, tree)
+    why = "a release that is not suspended is uninstalled when it leaves Git, and Flux with it"
+    yield SetField(document.file, _index(tree, document.file, installation), ("spec", "suspend"), True, why)
+
+
+def _document(installation: Installation, cluster: Cluster, tree: Tree) -> Location:
+    assert installation.owner is not None
+    for path in (*installation.files, *read_files(cluster, tree)):
+        document = document_of(tree, path, installation.owner)
+        if document is not None:
+            return Location(path, document.line)
+    raise UnsupportedInstallation(
+        f"{installation.owner} is not written as a document in this repository",
+        where=installation.files[0] if installation.files else installation.cluster,
+        hint="write it as a manifest of its own, and plan again",
+    )
+
+
+def _index(tree: Tree, path: str, installation: Installation) -> int:
+    document = document_of(tree, path, installation.owner) if installation.owner else None
+    assert document is not None
+    return document.index
+
+
+def is_suspended(installation: Installation) -> Iterator[Gate]:
+    """The live release is suspended: what is in Git alone counts for nothing."""
+    id = installation.owner
+    if installation.method is Method.HELM_CHART and id is not None:
+        yield Gate(
+            id="release-is-suspended",
+            object=id,
+            condition=f"the live {id} is suspended",
+            command=f"kubectl -n {id.namespace} get {HELM_RELEASES} {id.name} -o jsonpath='{{.spec.suspend}}'",
+            expect="true",
+            why="helm-controller would put back what the operator changes, and uninstall Flux when it is deleted",
+            looks_for=Has(id, (FieldIs(("spec", "suspend"), "true"),)),
+        )
+
+
+def without_own_suspension(gates: tuple[Gate, ...], installation: Installation, cluster: Cluster) -> tuple[Gate, ...]:
+    """The gates, where the release that the plan itself suspended is no reason to stop."""
+    found = cluster.find(installation.owner) if installation.owner else None
+    if installation.method is not Method.HELM_CHART or found is None or not helm_release_of(found).suspend:
+        return gates
+    return tuple(_but_for(gate, installation.owner) if gate.id == "none-suspended" else gate for gate in gates)
+
+
+def _but_for(gate: Gate, id: ObjectId | None) -> Gate:
+    assert id is not None
+    line = f"{id.kind}/{id.namespace}/{id.name}"
+    return replace(gate, condition=f"nothing but {line} is suspended", expect=line, looks_for=None)
+
+
+def forgotten(installation: Installation, cluster: Cluster, tree: Tree) -> PhaseDraft:
+    """The suspended HelmRelease leaves Git, with its repository if nothing else uses that."""
+    release = release_of(installation, cluster, tree)
+    if release is None or installation.owner is None:
+        return PhaseDraft()
+    ids = (installation.owner, *_unused_source(installation.owner, cluster))
+    operations = tuple(_removals(ids, cluster, tree))
+    return PhaseDraft(operations, tuple(_afterwards(release, cluster)), removes=frozenset(ids))
+
+
+def _unused_source(owner: ObjectId, cluster: Cluster) -> Iterator[ObjectId]:
+    source = _chart_source(cluster.find(owner))
+    users = [o.id for _, o in cluster.objects() if o.id != owner and source is not None and _chart_source(o) == source]
+    if source is not None and not users and any(o.id == source for _, o in cluster.objects()):
+        yield source
+
+
+def _chart_source(object: Any) -> ObjectId | None:
+    if object is None or (object.id.group, object.id.kind) != (HELM_GROUP, "HelmRelease"):
+        return None
+    chart = mapping(mapping(object.spec.get("chart")).get("spec"))
+    ref = mapping(object.spec.get("chartRef")) or mapping(chart.get("sourceRef"))
+    namespace = str(ref.get("namespace") or object.id.namespace)
+    return ObjectId(SOURCE_GROUP, str(ref.get("kind")), namespace, str(ref.get("name"))) if ref else None
+
+
+def _removals(ids: tuple[ObjectId, ...], cluster: Cluster, tree: Tree) -> Iterator[Operation]:
+    by_file: dict[str, list[ObjectId]] = {}
+    for id in ids:
+        by_file.setdefault(_file_of(id, cluster, tree), []).append(id)
+    for file, there in sorted(by_file.items()):
+        if len(documents_of(tree, file)) == len(there):
+            yield RemoveFile(file, tuple(there), "the operator installs Flux now")
+            yield from _unlisted(file, cluster, tree)
+        else:
+            for id in there:
+                document = document_of(tree, file, id)
+                line = document.line if document else 0
+                yield RemoveDocument(id, Location(file, line), "the operator installs Flux now")
+
+
+def _file_of(id: ObjectId, cluster: Cluster, tree: Tree) -> str:
+    found = next((path for path in read_files(cluster, tree) if document_of(tree, path, id) is not None), None)
+    if found is None:
+        raise UnsupportedInstallation(f"{id} is not written in this repository", hint="remove it where it is written")
+    return found
+
+
+def _unlisted(file: str, cluster: Cluster, tree: Tree) -> Iterator[Operation]:
+    for listing in live_listings(cluster, tree):
+        for field, entry, path in listing.entries:
+            if path == file:
+                yield UnlistResource(listing.path, field, entry, f"{file} is gone")
+
+
+def _afterwards(release: Release, cluster: Cluster) -> Iterator[str]:
+    """Live steps that no commit can do, and what stays without an owner."""
+    storage = helm_release_of(found).storage_namespace if (found := _found(release, cluster)) else release.namespace
+    yield (
+        "live step, once the HelmRelease is gone: delete what Helm stored, or `helm uninstall` takes Flux along: "
+        f"kubectl -n {storage} delete secrets -l owner=helm,name={release.name}"
+    )
+    for kind in ("clusterrole", "clusterrolebinding"):
+        names = sorted(o.id.name for o in leftovers(release) if o.id.kind.lower() == kind)
+        if names:
+            yield (
+                f"live step, then: nobody owns these any more, and the operator has its own: "
+                f"kubectl delete {kind} {' '.join(names)}"
+            )
+    for key in (key for key in _KEEP_OBJECTS if release.values.get(key)):
+        yield f"{release.place((key,))}: what {key} made stays without an owner; write it into Git"
+    for key, values in release.values.items():
+        if _at(mapping(values), ("webhookReceiver", "ingress", "create")) is True:
+            yield f"{release.place((key, 'webhookReceiver'))}: the Ingress stays without an owner; write it into Git"
+
+
+def _found(release: Release, cluster: Cluster) -> Any:
+    return cluster.find(release.owner) if release.owner else None
+
+
+def resumed(installation: Installation) -> tuple[LiveStep, ...]:
+    """How the release has Flux again once nothing suspends it."""
+    id = installation.owner
+    if id is None:
+        return ()
+    return (
+        LiveStep(
+            f"see {id} Ready; without the Secrets that Helm stored it installs anew over what is there",
+            f"kubectl -n {id.namespace} wait {HELM_RELEASES}/{id.name} --for=condition=Ready --timeout=10m",
+            "condition met",
+        ),
+    )
+
+
+def suspended_again(installation: Installation) -> tuple[LiveStep, ...]:
+    """The release is back in Git, and does nothing yet."""
+    gates = is_suspended(installation)
+    return tuple(LiveStep(f"see that {gate.condition}", gate.command, gate.expect) for gate in gates)
