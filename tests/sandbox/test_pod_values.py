@@ -24,7 +24,8 @@ def manifest(*, metadata: Manifest | None = None, spec: Manifest | None = None, 
 
 def started(name: str, *arguments: str) -> tuple[str, ...]:
     ports = itertools.count(20_000)
-    return launch(name, Path("/bin") / name, arguments, Path("/pod"), lambda: next(ports)).arguments
+    program, folder = Path("/bin") / name, Path("/pod")
+    return launch(name, program, arguments, folder, lambda: next(ports), lambda port: port + 5_000).arguments
 
 
 def test_the_pods_own_arguments_stay() -> None:
@@ -39,7 +40,7 @@ def test_addresses_come_after_the_pods_own_so_that_they_count() -> None:
 
     assert arguments[-3:] == (
         "--storage-addr=127.0.0.1:20002",
-        "--storage-adv-addr=127.0.0.1:20002",
+        "--storage-adv-addr=127.0.0.1:25002",
         "--storage-path=/pod/storage",
     )
 

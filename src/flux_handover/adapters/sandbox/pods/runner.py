@@ -75,6 +75,7 @@ class PodRunner:
         # The thread that follows pods waits for the API server, and ends with it.
         for thread in (self._threads[0], self._threads[2]):
             thread.join(10)
+        self._starter.close()
 
     @property
     def events(self) -> tuple[PodEvent, ...]:

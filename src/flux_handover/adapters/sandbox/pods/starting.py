@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from flux_handover.adapters.cluster import Kind
@@ -15,6 +16,7 @@ from flux_handover.adapters.sandbox.control.processes import Process
 from flux_handover.adapters.sandbox.pods.containers import arguments_of, environment_of
 from flux_handover.adapters.sandbox.pods.election import OFF, ON, Election, wrapper
 from flux_handover.adapters.sandbox.pods.pod import Pod
+from flux_handover.adapters.sandbox.pods.service import Services
 from flux_handover.adapters.sandbox.pods.wiring import WIRINGS, launch
 from flux_handover.objects import mapping
 
@@ -47,6 +49,11 @@ class Starter:
         self.settled = settled
         self._programs = programs
         self._environment = environment
+        self._services = Services()
+
+    def close(self) -> None:
+        """Ends the addresses that stayed."""
+        self._services.close()
 
     def knows(self, pod: Pod) -> bool:
         """Whether there is a program for the pod's image."""
@@ -62,11 +69,13 @@ class Starter:
         token = self._token(pod)
         self._plane.kubeconfig_for(token, folder / "kubeconfig")
         declared_arguments = arguments_of(pod.manifest, declared)
-        start = launch(pod.program, self._programs[pod.program], declared_arguments, folder, free_port)
+        namespace, program = str(pod.metadata["namespace"]), self._programs[pod.program]
+        service = partial(self._services.address, namespace, pod.program)
+        start = launch(pod.program, program, declared_arguments, folder, free_port, service)
         own = {"KUBECONFIG": str(folder / "kubeconfig"), "HOME": str(folder), "TMPDIR": str(folder / "tmp")}
         environment = {**declared, **WIRINGS[pod.program].environment, **self._environment, **own}
         added = self._added.get(pod.program, ())
-        before, after = around(self.settled, str(pod.metadata["namespace"]))
+        before, after = around(self.settled, namespace)
         arguments = (*start.arguments, *added, *after)
         log = f"{pod.program}.{pod.metadata['name']}"
         process = self._plane.run(log, (*before, str(start.program), *arguments), environment=environment)

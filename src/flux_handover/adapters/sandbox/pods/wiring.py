@@ -35,7 +35,7 @@ WIRINGS: Mapping[str, Wiring] = MappingProxyType(
             (
                 *COMMON,
                 "--storage-addr=127.0.0.1:{storage}",
-                "--storage-adv-addr=127.0.0.1:{storage}",
+                "--storage-adv-addr=127.0.0.1:{service}",
                 "--storage-path={folder}/storage",
             ),
             ready="http://127.0.0.1:{storage}/",
@@ -62,22 +62,32 @@ class Launch:
     ready: str
 
 
-def launch(name: str, program: Path, arguments: tuple[str, ...], folder: Path, port: Callable[[], int]) -> Launch:
-    """How a pod's container is started; `port` gives a free port for each address."""
+def launch(
+    name: str,
+    program: Path,
+    arguments: tuple[str, ...],
+    folder: Path,
+    port: Callable[[], int],
+    service: Callable[[int], int],
+) -> Launch:
+    """How a pod's container is started.
+
+    `port` gives a free port for each address, `service` the one that stays when this pod is replaced.
+    """
     wiring = WIRINGS[name]
-    places = Places(folder, program.parent, port)
+    places = Places(folder, program.parent, port, service)
     kept = tuple(argument for argument in arguments if not argument.startswith(wiring.dropped))
     appended = tuple(argument.format_map(places) for argument in wiring.appended)
     return Launch(program, (*kept, *appended), wiring.ready.format_map(places))
 
 
 class Places(dict[str, str]):
-    """The values of a wiring's placeholders; a port is taken when it is first named."""
+    """The values of a wiring's placeholders; a port is taken when it is first named, a service has the storage's."""
 
-    def __init__(self, folder: Path, beside: Path, port: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, beside: Path, port: Callable[[], int], service: Callable[[int], int]) -> None:
         super().__init__(folder=str(folder), beside=str(beside))
-        self._port = port
+        self._port, self._service = port, service
 
     def __missing__(self, name: str) -> str:
-        self[name] = str(self._port())
+        self[name] = str(self._service(int(self["storage"])) if name == "service" else self._port())
         return self[name]
