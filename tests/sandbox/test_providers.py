@@ -16,6 +16,7 @@ from flux_handover.adapters.sandbox.binaries.providers import (
     Availability,
     Directory,
     Images,
+    Installed,
     Modules,
     Provider,
     State,
@@ -72,6 +73,16 @@ def test_what_cannot_be_run_is_no_program(tmp_path: Path) -> None:
     assert Directory(tmp_path).availability("etcd").state is State.MISSING
     with pytest.raises(SandboxError, match="no program etcd"):
         Directory(tmp_path).obtain("etcd")
+
+
+def test_the_machine_gives_what_its_path_has(program_file: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = program_file("path/kubectl", "true")
+    monkeypatch.setenv("PATH", str(path.parent))
+
+    assert choose(["kubectl"], (Installed(),))["kubectl"].path == path
+    assert Installed().availability("helmfile").state is State.MISSING
+    with pytest.raises(SandboxError, match="helmfile is not installed"):
+        Installed().obtain("helmfile")
 
 
 def test_modules_know_what_is_built(program_file: Script, tmp_path: Path) -> None:

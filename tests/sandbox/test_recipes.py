@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
-from flux_handover.adapters.sandbox.binaries.doctor import EVERYTHING
+from flux_handover.adapters.sandbox.binaries.doctor import BARE_CLUSTER, EVERYTHING
 from flux_handover.adapters.sandbox.binaries.recipes import (
     Recipe,
     bundled_recipes,
@@ -36,7 +36,7 @@ require example.org/other v0.0.9
 def test_every_program_of_a_sandbox_has_a_recipe_with_a_checksum() -> None:
     recipes = bundled_recipes()
 
-    assert set(EVERYTHING) <= set(recipes)
+    assert {*EVERYTHING, *BARE_CLUSTER} <= set(recipes)
     assert all(recipe.sum.startswith("h1:") and recipe.version.startswith("v") for recipe in recipes.values())
 
 

@@ -18,6 +18,8 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
 CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller", "notification-controller")
 OPERATOR = ("flux-operator", "flux-operator-cli")
 AROUND = ("gitssh", "sops", "age-keygen")
+WAY_BACK = ("kubectl",)
+BARE_CLUSTER = ("kubectl", "helm", "helmfile")
 EVERYTHING = (*CONTROL_PLANE, *CONTROLLERS, *OPERATOR, *AROUND)
 TOOLS = ("git", "openssl")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -126,6 +127,24 @@ class Directory:
                 version = match[2] if match and match[1] == name else UNKNOWN
                 return Program(name, version, path.resolve(), "directory")
         return None
+
+
+class Installed:
+    """Programs of the machine itself, as a person's shell finds them: a person would use the same."""
+
+    def availability(self, name: str) -> Availability:
+        """Whether the machine has it."""
+        found = shutil.which(name)
+        if found is None:
+            return Availability(name, "installed", State.MISSING, reason="it is not installed")
+        return Availability(name, "installed", State.READY)
+
+    def obtain(self, name: str) -> Program:
+        """The program of the machine."""
+        found = shutil.which(name)
+        if found is None:
+            raise SandboxError(f"{name} is not installed")
+        return Program(name, UNKNOWN, Path(found), "installed")
 
 
 class Images:
