@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flux_handover.act.gates import is_observed, is_true, said
+from flux_handover.act.gates import View, is_observed, is_true, said
 from flux_handover.adapters.cluster import Cluster, Manifest
 from flux_handover.adapters.recorder import Recorder
 from flux_handover.errors import ClusterError
 from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId, id_of, mapping
 
 QUIET_SECONDS, LOOK_SECONDS, POKE_SECONDS = 4.0, 1.0, 20.0
+DEPENDS = "DependencyNotReady"
 REQUESTED = "reconcile.fluxcd.io/requestedAt"
 MANAGER = "flux-handover"
 SOURCES = ("GitRepository", "OCIRepository", "Bucket", "HelmRepository")
@@ -46,12 +47,12 @@ class Rest:
     is_gone: bool = False
 
 
-def unrested(cluster: Cluster, expected: Expected) -> Mapping[ObjectId, str]:
+def unrested(cluster: View, expected: Expected) -> Mapping[ObjectId, str]:
     """What has not done its work yet, and what it says."""
     return dict(_unrested(cluster, expected))
 
 
-def _unrested(cluster: Cluster, expected: Expected) -> Iterator[tuple[ObjectId, str]]:
+def _unrested(cluster: View, expected: Expected) -> Iterator[tuple[ObjectId, str]]:
     for group, kind in WAITED:
         for manifest in cluster.list(group, kind):
             if reason := _waits(manifest, expected):
@@ -109,12 +110,27 @@ def requested(cluster: Cluster, ids: Iterable[ObjectId], stamp: str) -> None:
             cluster.patch(id, change, field_manager=MANAGER)
 
 
+def freed(cluster: View, missing: Mapping[ObjectId, str]) -> Iterator[ObjectId]:
+    """What still waits for another object that is at rest by now, and would look again only after its delay."""
+    for id, reason in missing.items():
+        if reason.startswith(DEPENDS):
+            found = cluster.get(id) or {}
+            if not any(dependency in missing for dependency in _dependencies(id, found)):
+                yield id
+
+
+def _dependencies(id: ObjectId, manifest: Manifest) -> Iterator[ObjectId]:
+    for entry in mapping(manifest.get("spec")).get("dependsOn") or ():
+        yield ObjectId(id.group, id.kind, str(entry.get("namespace") or id.namespace), str(entry.get("name")))
+
+
 def wait_for_rest(
     cluster: Cluster, recorder: Recorder, expected: Expected, *, seconds: float, told: Callable[[str], None]
 ) -> Rest:
     """Waits until everything is done and nothing has changed for a while, or until there is no hope or time left."""
     start = time.monotonic()
     last_change, last_poke, seen = start, start, len(recorder.changes)
+    asked: frozenset[ObjectId] = frozenset()
     while True:
         time.sleep(LOOK_SECONDS)
         now, missing = time.monotonic(), _looked(cluster, expected)
@@ -125,12 +141,15 @@ def wait_for_rest(
         if (is_over and now - last_change > QUIET_SECONDS) or now - start > seconds:
             return Rest(now - start, missing, gone)
         told(f"waiting for {len(missing)} objects, {next(iter(missing), 'quiet')}")
+        waiting = frozenset(freed(cluster, missing))
+        requested(cluster, waiting - asked, f"{time.time()}")
+        asked = waiting
         if missing and now - last_poke > POKE_SECONDS and now - last_change > QUIET_SECONDS:
             requested(cluster, (id for id in missing if id.group != "apps"), f"{time.time()}")
             last_poke = now
 
 
-def _looked(cluster: Cluster, expected: Expected) -> Mapping[ObjectId, str]:
+def _looked(cluster: View, expected: Expected) -> Mapping[ObjectId, str]:
     try:
         return unrested(cluster, expected)
     except ClusterError as error:
