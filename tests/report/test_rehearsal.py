@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 
 from flux_handover.act.comparing import Happenings
-from flux_handover.act.execute import Direction, Restart, Run
+from flux_handover.act.execute import Direction, Moment, Restart, Run
 from flux_handover.act.gates import Observation
 from flux_handover.act.rehearse import Rehearsed
 from flux_handover.adapters.sandbox.gates import differences
@@ -35,6 +35,7 @@ RUN = Run(
     unready={},
     problems=(),
     seconds=31.26,
+    moments=(Moment(110.2, "begun"), Moment(112.0, "deleted Kustomization/gardens/old")),
 )
 REFUTED = replace(RUN, direction=Direction.BACK, problems=("deleted, but not announced: ConfigMap/gardens/pond",))
 DONE = Rehearsed(
@@ -48,6 +49,7 @@ DONE = Rehearsed(
     objects=221,
     start_seconds=40.04,
     seconds=71.3,
+    began=100.0,
 )
 
 
@@ -96,10 +98,18 @@ def test_markdown_opens_with_the_verdict_and_lists_every_limit() -> None:
     headings = [line for line in page.splitlines() if line.startswith("## ")]
     assert headings == [
         "## Not as announced",
-        "## Not decided by this rehearsal",
+        "## Timeline",
+        "## Versions that ran",
+        "## Unknown, since your versions decide otherwise",
         "## Lifted out of waits",
         "## Notes",
     ]
+
+
+def test_the_timeline_counts_from_the_beginning_of_the_rehearsal() -> None:
+    assert "| 12 | retire | deleted Kustomization/gardens/old |" in rehearsal_markdown((DONE,))
+    assert "12 s  retire  deleted Kustomization/gardens/old" in rehearsal_text((DONE,), Screen(detail=Detail.FULL))
+    assert "timeline" not in rehearsal_text((DONE,), Screen())
 
 
 def test_json_is_what_its_schema_says() -> None:
@@ -111,5 +121,6 @@ def test_json_is_what_its_schema_says() -> None:
     assert phase["deleted"] == phase["announced"] == ["Kustomization.kustomize.toolkit.fluxcd.io/gardens/old"]
     assert phase["seconds"] == 31.3
     assert [restart["second"] for restart in phase["restarts"]] == [0.0, 2.5]
+    assert [moment["second"] for moment in phase["timeline"]] == [10.2, 12.0]
     assert phase["gate"]["seen"][0]["id"] == "gone-old"
     assert report["clusters"][0]["unknown_rules"]

@@ -8,27 +8,29 @@ whatever follows would begin from a cluster that nobody proved anything about.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from types import MappingProxyType
 
 from flux_handover.act.commit import gates_before
-from flux_handover.act.comparing import Announced, Happenings, disagreements, happenings, replaced
+from flux_handover.act.comparing import Announced, Happenings, disagreements, happenings, is_bookkeeping, replaced
+from flux_handover.act.content import NOTHING_WRITTEN, Contents, Written, cleaned, contents, foreign_changes
 from flux_handover.act.gates import Observation, View, observed
 from flux_handover.act.journal import Journal
 from flux_handover.act.observing import Expected, Rest, requested, wait_for_rest
 from flux_handover.act.proved import worst
-from flux_handover.adapters.cluster import KubeCluster, Manifest
-from flux_handover.adapters.recorder import Recorder
+from flux_handover.adapters.cluster import KubeCluster
+from flux_handover.adapters.recorder import Change, Happened, Recorder
 from flux_handover.model.effective_kept import lost
-from flux_handover.objects import OWNER_NAME, OWNER_NAMESPACE, Object, ObjectId, mapping, object_of
+from flux_handover.objects import Object, ObjectId, names, object_of
 from flux_handover.plan.phases import Gate, Phase, Plan
 from flux_handover.proof.obligations import Verdict
 from flux_handover.tree import Tree
 
 GATE_SECONDS = 90.0
-OWN_MARKS = frozenset({OWNER_NAME, OWNER_NAMESPACE, "deployment.kubernetes.io/revision"})
+SAME_SECONDS, SHOWN = 1.0, 3
 
 
 class Direction(Enum):
@@ -38,6 +40,7 @@ class Direction(Enum):
     BACK = "back"
     AGAIN = "again"
     COMMIT = "commit"
+    BOOTSTRAP = "bootstrap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,9 @@ class Place:
     """Where a plan is carried out: the cluster, its record, how a tree is published, and who is told.
 
     `view` is the cluster as gates see it; `sources` follow the repository; `flux` are the objects of Flux, and
-    `kept` its controllers as they were at the beginning: their settings must survive, whichever way one goes.
+    `kept` the same as they were at the beginning: their settings must survive, whichever way one goes.
+    Those that are `shared` by several Kustomizations change with whoever was last. `kubectl` is for the steps
+    that are commands.
     """
 
     cluster: KubeCluster
@@ -68,11 +73,26 @@ class Place:
     flux: frozenset[ObjectId]
     patience: float
     kept: tuple[Object, ...] = ()
+    shared: frozenset[ObjectId] = frozenset()
+    kubectl: Path | None = None
+
+    @property
+    def controllers(self) -> frozenset[ObjectId]:
+        """The Deployments of Flux, without which nothing comes to rest."""
+        return frozenset(id for id in self.flux if id.kind == "Deployment")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened at a time, in words."""
+
+    time: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One phase as it went; `problems` say where it did not go as announced."""
+    """One phase as it went; `problems` say where it did not go as announced, `moments` what happened when."""
 
     name: str
     direction: Direction
@@ -83,6 +103,7 @@ class Run:
     unready: Mapping[ObjectId, str]
     problems: tuple[str, ...]
     seconds: float
+    moments: tuple[Moment, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -93,36 +114,38 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A moment in a rehearsal, from which on things are compared."""
+    """A point in a rehearsal from which on things are compared, and what `written` speaks of as it was then.
+
+    Objects of Flux itself are left out there: it is their settings that count.
+    """
 
     change: int
     time: float
     uids: Mapping[ObjectId, str]
+    contents: Contents
+    written: Written
 
 
-def marked(place: Place) -> Mark:
-    """This moment."""
+def marked(place: Place, written: Written = NOTHING_WRITTEN) -> Mark:
+    """Now, before something is written."""
     changes = len(place.recorder.settled())
-    return Mark(changes, time.time(), MappingProxyType(dict(place.recorder.current())))
+    found = contents(place.cluster, written.rendered - place.flux)
+    return Mark(changes, time.time(), MappingProxyType(dict(place.recorder.current())), found, written)
 
 
 def settings(place: Place) -> tuple[Object, ...]:
-    """The live controllers, as far as they are set by somebody."""
-    deployments = (place.cluster.get(id) for id in sorted(place.flux) if id.kind == "Deployment")
-    return tuple(object_of(cleaned(manifest)) for manifest in deployments if manifest is not None)
-
-
-def cleaned(manifest: Manifest) -> Manifest:
-    """An object without what the API server and its owner write into it."""
-    metadata = mapping(manifest.get("metadata"))
-    kept = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
-    for field in ("labels", "annotations"):
-        kept[field] = {key: value for key, value in mapping(metadata.get(field)).items() if key not in OWN_MARKS}
-    return {**{key: value for key, value in manifest.items() if key != "status"}, "metadata": kept}
+    """The objects of Flux as they are now, as far as somebody sets them."""
+    found = (place.cluster.get(id) for id in sorted(place.flux - place.shared))
+    return tuple(object_of(cleaned(manifest)) for manifest in found if manifest is not None)
 
 
 def carried_out(
-    place: Place, plan: Plan, phase: Phase, direction: Direction, returning: frozenset[ObjectId] = frozenset()
+    place: Place,
+    plan: Plan,
+    phase: Phase,
+    direction: Direction,
+    returning: frozenset[ObjectId] = frozenset(),
+    written: Written = NOTHING_WRITTEN,
 ) -> Run:
     """A phase: its gates seen, its tree pushed, and what came of it; not pushed where a gate does not hold."""
     start = time.monotonic()
@@ -132,7 +155,7 @@ def carried_out(
     if closed:
         nothing = Happenings((), (), (), ())
         return Run(phase.name.value, direction, (), nothing, (), gates, {}, closed, time.monotonic() - start)
-    before = marked(place)
+    before = marked(place, written)
     rest = published(place, phase.tree, phase.title)
     run = summed_up(place, phase.name.value, direction, Announced(phase.removes, returning=returning), before, rest)
     place.journal.write(time.time(), "done", name=phase.name.value, verdict=run.verdict.value, problems=run.problems)
@@ -158,8 +181,7 @@ def published(place: Place, tree: Tree, title: str) -> Rest:
     sha = place.push(tree, title)
     place.journal.write(time.time(), "push", sha=sha, title=title)
     requested(place.cluster, place.sources, sha)
-    controllers = frozenset(object.id for object in place.kept)
-    expected = Expected(sha, place.sources, controllers)
+    expected = Expected(sha, place.sources, place.controllers)
     return wait_for_rest(place.cluster, place.recorder, expected, seconds=place.patience, told=place.told)
 
 
@@ -172,15 +194,16 @@ def summed_up(
     rest: Rest,
 ) -> Run:
     """What happened since a moment, and everything about it that was not announced."""
-    happened = happenings(place.recorder.settled()[before.change :])
+    changes = place.recorder.settled()[before.change :]
+    happened, restarts = happenings(changes), place.restarts(before.time)
     problems = (
         *disagreements(happened, announced),
         *(f"{id} is another object than before" for id in other_objects(place, before, happened)),
         *(f"setting: {difference}" for difference in lost(place.kept, settings(place))),
+        *(f"changed, but not written by this step: {id} {field}" for id, field in rewritten(place, before)),
         *(f"not at rest: {id}: {reason}" for id, reason in rest.missing.items()),
     )
-    restarts = place.restarts(before.time)
-    crashed = tuple(f"{restart.program} crashed" for restart in restarts if restart.happening == "crashed")
+    crashed = (f"{restart.program} crashed" for restart in restarts if restart.happening == "crashed")
     return Run(
         name,
         direction,
@@ -191,7 +214,37 @@ def summed_up(
         rest.missing,
         (*problems, *dict.fromkeys(crashed)),
         rest.seconds,
+        (Moment(before.time, "begun"), *moments(changes, restarts)),
     )
+
+
+def rewritten(place: Place, before: Mark) -> Iterator[tuple[ObjectId, str]]:
+    """Fields that changed since a mark, and that what was carried out does not write."""
+    return foreign_changes(before.contents, contents(place.cluster, before.contents), before.written)
+
+
+def moments(changes: Sequence[Change], restarts: Sequence[Restart]) -> tuple[Moment, ...]:
+    """What came, went and restarted, in order; what came or went at once is one moment."""
+    told = [Moment(one.time, f"{one.program} {one.happening}") for one in restarts]
+    for happened in (Happened.CREATED, Happened.DELETED, Happened.RECREATED):
+        told += groups([one for one in changes if one.happened is happened and not is_bookkeeping(one)])
+    return tuple(sorted(told, key=lambda moment: moment.time))
+
+
+def groups(changes: Sequence[Change]) -> Iterator[Moment]:
+    """Changes of one sort, those of the same second together."""
+    start = 0
+    for end in range(1, len(changes) + 1):
+        if end == len(changes) or changes[end].time - changes[start].time > SAME_SECONDS:
+            yield Moment(changes[start].time, f"{changes[start].happened.value} {some(changes[start:end])}")
+            start = end
+
+
+def some(changes: Sequence[Change]) -> str:
+    """The first few objects of changes, and how many more."""
+    ids = list(dict.fromkeys(change.id for change in changes))
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return f"{names(ids[:SHOWN])}{more}"
 
 
 def other_objects(place: Place, before: Mark, happened: Happenings) -> Iterable[ObjectId]:

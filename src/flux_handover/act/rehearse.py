@@ -12,8 +12,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import assert_never
 
 from flux_handover.act.comparing import Announced
+from flux_handover.act.content import NOTHING_WRITTEN, Written, shared, written_between
 from flux_handover.act.execute import (
     Direction,
     Mark,
@@ -22,6 +24,7 @@ from flux_handover.act.execute import (
     carried_out,
     marked,
     published,
+    rewritten,
     settings,
     summed_up,
 )
@@ -48,7 +51,6 @@ from flux_handover.adapters.sandbox.session import Sandbox, running_sandbox
 from flux_handover.objects import ObjectId
 from flux_handover.plan.phases import Phase, PhaseName
 from flux_handover.proof.obligations import Verdict
-from flux_handover.proof.steps import committing
 from flux_handover.tree import Tree
 
 PROGRAMS = (*CONTROL_PLANE, *CONTROLLERS, "flux-operator", *AROUND)
@@ -56,15 +58,53 @@ PATIENCE_SECONDS, START_SECONDS = 420.0, 600.0
 
 
 class Course(Enum):
-    """How far a rehearsal goes: only forward, or forward, back to the beginning, and forward again."""
+    """How far a rehearsal goes: only forward, at the end back and forward again, or so after every phase too."""
 
     FORWARD = "forward"
     AND_BACK = "and-back"
+    FROM_EVERY_PHASE = "from-every-phase"
+
+
+Leg = tuple[Direction, int]
+"""One phase, by its number, in one direction."""
+
+
+def legs(course: Course, count: int) -> tuple[Leg, ...]:
+    """The order in which a number of phases is played."""
+    forward = tuple((Direction.FORWARD, number) for number in range(count))
+    around = (
+        *((Direction.BACK, number) for number in reversed(range(count))),
+        *((Direction.AGAIN, number) for number in range(count)),
+    )
+    match course:
+        case Course.FORWARD:
+            return forward
+        case Course.AND_BACK:
+            return (*forward, *around)
+        case Course.FROM_EVERY_PHASE:
+            ways = (Direction.FORWARD, Direction.BACK, Direction.AGAIN)
+            return (*((way, number) for number in range(count) for way in ways), *around)
+        case _:
+            assert_never(course)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What is played: a proved plan on the tree it begins from, and what each phase writes, by its name."""
+
+    proved: ProvedPlan
+    tree: Tree
+    phases: tuple[Phase, ...]
+    written: Mapping[str, Written]
+
+    def before(self, number: int) -> Tree:
+        """The tree that a phase finds."""
+        return self.phases[number - 1].tree if number else self.tree
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """A rehearsal as it went.
+    """A rehearsal as it went; it began at a time, and what happened is told by times.
 
     `versions` are those that ran, `differences` the rules on which these and the user's differ: about them
     nothing is known. `lifted` could not become ready in a sandbox, `pretended` are controllers without a
@@ -81,6 +121,7 @@ class Rehearsed:
     objects: int
     start_seconds: float
     seconds: float
+    began: float = 0.0
     problems: tuple[str, ...] = ()
 
     @property
@@ -118,38 +159,45 @@ def playing(
         install(sandbox, stage, publishing.key)
         sha = publishing.push(tree, "as planned")
         start_flux(sandbox.cluster, stage)
-        recorder = stack.enter_context(Recorder(sandbox.cluster))
-        place = Place(
-            cluster=sandbox.cluster,
-            recorder=recorder,
-            view=Unlifted(sandbox),
-            push=publishing.push,
-            restarts=restarts_of(sandbox),
-            journal=stack.enter_context(Journal(journal)),
-            told=told,
-            sources=publishing.sources,
-            flux=frozenset(object.id for object in stage.installation.live),
-            patience=PATIENCE_SECONDS,
-        )
-        expected = Expected(sha, publishing.sources, frozenset(id for id in place.flux if id.kind == "Deployment"))
-        rest = wait_for_rest(sandbox.cluster, recorder, expected, seconds=START_SECONDS, told=told)
-        yield Playing(sandbox, replace(place, kept=settings(place)), stage, marked(place), rest, started)
+        place = place_of(stack, sandbox, stage, publishing, stack.enter_context(Journal(journal)), told)
+        expected = Expected(sha, publishing.sources, place.controllers)
+        rest = wait_for_rest(sandbox.cluster, place.recorder, expected, seconds=START_SECONDS, told=told)
+        place = replace(place, kept=settings(place))
+        base = marked(place, written_between(stage.cluster, stage.cluster))
+        yield Playing(sandbox, place, stage, base, rest, started)
 
 
-def rehearse(
-    play: Playing, proved: ProvedPlan, tree: Tree, course: Course, until: PhaseName | None = None
-) -> Rehearsed:
-    """The plan's phases, up to one of them, on a sandbox that is at rest at the planned revision."""
+def place_of(
+    stack: ExitStack,
+    sandbox: Sandbox,
+    stage: Stage,
+    publishing: Publishing,
+    journal: Journal,
+    told: Callable[[str], None],
+) -> Place:
+    """Where things are carried out in a sandbox, recorded from now on."""
+    return Place(
+        cluster=sandbox.cluster,
+        recorder=stack.enter_context(Recorder(sandbox.cluster)),
+        view=Unlifted(sandbox),
+        push=publishing.push,
+        restarts=restarts_of(sandbox),
+        journal=journal,
+        told=told,
+        sources=publishing.sources,
+        flux=frozenset(object.id for object in stage.installation.live),
+        patience=PATIENCE_SECONDS,
+        shared=shared(stage.cluster),
+        kubectl=sandbox.programs["kubectl"].path if "kubectl" in sandbox.programs else None,
+    )
+
+
+def rehearse(play: Playing, script: Script, course: Course) -> Rehearsed:
+    """A plan's phases on a sandbox that is at rest at the planned revision."""
     ready = time.monotonic()
     if play.rest.missing:
         return told_of(play, (), ready, unrested(play.rest))
-    phases = wanted(committing(proved.plan), until)
-    runs = list(forward(play, proved, phases, Direction.FORWARD))
-    if course is Course.AND_BACK and all(run.verdict is not Verdict.REFUTED for run in runs):
-        runs += back(play, proved, phases, tree)
-        if all(run.verdict is not Verdict.REFUTED for run in runs):
-            runs += forward(play, proved, phases, Direction.AGAIN)
-    return told_of(play, tuple(runs), ready)
+    return told_of(play, tuple(walked(play, script, legs(course, len(script.phases)))), ready)
 
 
 def wanted(phases: Sequence[Phase], until: PhaseName | None) -> tuple[Phase, ...]:
@@ -158,30 +206,35 @@ def wanted(phases: Sequence[Phase], until: PhaseName | None) -> tuple[Phase, ...
     return tuple(phases[: names.index(until) + 1] if until in names else phases)
 
 
-def forward(play: Playing, proved: ProvedPlan, phases: Sequence[Phase], direction: Direction) -> Iterator[Run]:
-    """The phases in order, until one does not go as announced."""
-    # What was brought, and taken back, comes a second time.
+def walked(play: Playing, script: Script, way: Sequence[Leg]) -> Iterator[Run]:
+    """Leg after leg, until one does not go as announced."""
+    for direction, number in way:
+        phase = script.phases[number]
+        play.place.told(f"phase {phase.name.value}, {direction.value}")
+        run = back(play, script, number) if direction is Direction.BACK else forward(play, script, phase, direction)
+        yield run
+        if run.verdict is Verdict.REFUTED:
+            return
+
+
+def forward(play: Playing, script: Script, phase: Phase, direction: Direction) -> Run:
+    """A phase carried out; what was brought, and taken back, comes a second time."""
     returning = removed_since(play) if direction is Direction.AGAIN else frozenset()
-    for phase in phases:
-        play.place.told(f"phase {phase.name.value}")
-        run = carried_out(play.place, proved.plan, phase, direction, returning)
-        yield run
-        if run.verdict is Verdict.REFUTED:
-            return
+    written = script.written.get(phase.name.value, NOTHING_WRITTEN)
+    return carried_out(play.place, script.proved.plan, phase, direction, returning, written)
 
 
-def back(play: Playing, proved: ProvedPlan, phases: Sequence[Phase], tree: Tree) -> Iterator[Run]:
-    """The phases undone in reverse; at the end everything of the beginning is there, with its settings."""
-    trees = (tree, *(phase.tree for phase in phases))
-    owner = proved.plan.installation.owner
-    for number in reversed(range(len(phases))):
-        play.place.told(f"back from phase {phases[number].name.value}")
-        play.place.recorder.settled()
-        brought = frozenset(ids_since(play))
-        run = taken_back(Going(play.place, trees[number], brought, owner), phases[number])
-        yield run
-        if run.verdict is Verdict.REFUTED:
-            return
+def back(play: Playing, script: Script, number: int) -> Run:
+    """A phase undone; before the first one everything of the beginning is there as it was."""
+    phase = script.phases[number]
+    play.place.recorder.settled()
+    written = script.written.get(phase.name.value, NOTHING_WRITTEN)
+    owner = script.proved.plan.installation.owner
+    run = taken_back(Going(play.place, script.before(number), frozenset(ids_since(play)), owner, written), phase)
+    if number:
+        return run
+    left = tuple(f"not as it was at the beginning: {id} {field}" for id, field in rewritten(play.place, play.base))
+    return replace(run, problems=(*run.problems, *left))
 
 
 def ids_since(play: Playing) -> Iterator[ObjectId]:
@@ -205,6 +258,7 @@ class Revision:
     tree: Tree
     reachable: frozenset[ObjectId]
     meant: frozenset[ObjectId]
+    written: Written = NOTHING_WRITTEN
 
 
 def rehearse_series(play: Playing, revisions: Sequence[Revision]) -> Rehearsed:
@@ -217,7 +271,7 @@ def rehearse_series(play: Playing, revisions: Sequence[Revision]) -> Rehearsed:
 
 def _series(play: Playing, revisions: Sequence[Revision]) -> Iterator[Run]:
     for revision in revisions:
-        mark = marked(play.place)
+        mark = marked(play.place, revision.written)
         rest = published(play.place, revision.tree, revision.title)
         yield summed_up(play.place, revision.name, Direction.COMMIT, Announced(revision.meant), mark, rest)
         if rest.is_gone:
@@ -232,6 +286,7 @@ def unrested(rest: Rest) -> tuple[str, ...]:
 def told_of(play: Playing, runs: tuple[Run, ...], ready: float, problems: tuple[str, ...] = ()) -> Rehearsed:
     """The rehearsal, with what must be known to judge it."""
     sandbox, stage = play.sandbox, play.stage
+    seconds = time.monotonic() - play.started
     components = stage.installation.components
     return Rehearsed(
         cluster=stage.cluster.name,
@@ -243,7 +298,8 @@ def told_of(play: Playing, runs: tuple[Run, ...], ready: float, problems: tuple[
         notes=notes(stage),
         objects=len(play.base.uids),
         start_seconds=ready - play.started,
-        seconds=time.monotonic() - play.started,
+        seconds=seconds,
+        began=time.time() - seconds,
         problems=problems,
     )
 
@@ -251,4 +307,8 @@ def told_of(play: Playing, runs: tuple[Run, ...], ready: float, problems: tuple[
 def notes(stage: Stage) -> tuple[str, ...]:
     """What a reader must know about any rehearsal like this one."""
     charts = (f"flux-operator and flux-instance: {CHART_NOTE}",) if stage.operator_version else ()
-    return (*charts, "secrets were replaced by placeholders, encrypted for a throw-away key")
+    twice = (
+        f"{id} is applied by more than one Kustomization; its fields were not compared"
+        for id in sorted(shared(stage.cluster))
+    )
+    return (*charts, *twice, "secrets were replaced by placeholders, encrypted for a throw-away key")

@@ -8,38 +8,40 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass, replace
 
 from flux_handover.act.comparing import Announced
+from flux_handover.act.content import NOTHING_WRITTEN, Written
 from flux_handover.act.execute import Direction, Place, Run, marked, published, summed_up
 from flux_handover.act.observing import Rest, requested
+from flux_handover.act.programs import ran
 from flux_handover.errors import SandboxError
 from flux_handover.objects import ObjectId
 from flux_handover.plan.phases import LiveStep, Phase
 from flux_handover.tree import Tree
 
 KUBECTL, GIT = "kubectl", "git"
-COMMAND_SECONDS, SEEN_SECONDS = 120.0, 90.0
+SEEN_SECONDS = 90.0
 LAST_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """What a phase is taken back from and to: the tree before it, and what phases brought until now."""
+    """What a phase is taken back from and to: the tree before it, what phases brought until now, what it wrote."""
 
     place: Place
     before: Tree
     brought: frozenset[ObjectId]
     owner: ObjectId | None
+    written: Written = NOTHING_WRITTEN
 
 
 def taken_back(going: Going, phase: Phase) -> Run:
     """A phase undone by its steps; nothing may go but what the phases brought."""
     start, place = time.monotonic(), going.place
-    mark = marked(place)
+    mark = marked(place, going.written)
     place.journal.write(time.time(), "phase", name=phase.name.value, direction=Direction.BACK.value)
     failed: list[str] = []
     rest = Rest(0.0, {})
@@ -95,17 +97,10 @@ def shows(output: str, expect: str) -> bool:
 
 
 def kubectl(place: Place, command: str) -> subprocess.CompletedProcess[str]:
-    """A printed command, run against the sandbox alone; raises SandboxError where kubectl is not installed."""
+    """A printed command, run against the sandbox alone; raises SandboxError where there is no kubectl."""
     program, *arguments = shlex.split(command)
-    found = shutil.which(KUBECTL)
-    if program != KUBECTL or found is None:
-        hint = "install kubectl, or leave out --back"
-        raise SandboxError("the way back is walked with kubectl, which is not installed", where=command, hint=hint)
+    if program != KUBECTL or place.kubectl is None:
+        raise SandboxError("the way back is walked with kubectl, and there is none", where=command)
     folder = place.cluster.kubeconfig.parent
     environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "KUBECONFIG": str(place.cluster.kubeconfig)}
-    try:
-        return subprocess.run(
-            (found, *arguments), capture_output=True, text=True, env=environment, timeout=COMMAND_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"no end after {COMMAND_SECONDS:.0f} s")
+    return ran((str(place.kubectl), *arguments), environment)

@@ -38,6 +38,7 @@ from flux_handover.tree import Tree
 
 BY_HAND = "kubectl"
 CRD_SECONDS = 60.0
+FLUX_GROUPS = ".toolkit.fluxcd.io"
 FIRST = ("CustomResourceDefinition", "Namespace")
 EMPTY_ARTIFACT = b"    artifact: {{ $instance.distribution.artifact }}\n"
 NO_ARTIFACT = b"    {{- with $instance.distribution.artifact }}\n    artifact: {{ . }}\n    {{- end }}\n"
@@ -68,9 +69,13 @@ class Publishing:
         for url in urls[1:]:
             sandbox.world.serve(url, self.bare)
 
+    def disguised(self, tree: Tree) -> Tree:
+        """A tree with its secrets replaced."""
+        return self._disguise.apply(tree).tree
+
     def push(self, tree: Tree, title: str) -> str:
         """Publishes a tree as the next commit of every branch that is followed; its sha."""
-        disguised = self._disguise.apply(tree).tree
+        disguised = self.disguised(tree)
         first, *others = self._branches
         sha = self.bare.commit(disguised, first, title)
         for branch in others:
@@ -123,16 +128,21 @@ def install(sandbox: Sandbox, stage: Stage, key: AgeKey) -> None:
     cluster = sandbox.cluster
     for object in sorted(stage.installation.live, key=lambda object: rank(object.id)):
         cluster.apply(object.data, field_manager=BY_HAND)
-    served = {(kind.group, kind.kind) for kind in cluster.kinds()}
-    for stub in stub_kinds(stage.objects, served):
-        if stub.group != OPERATOR_GROUP:
-            cluster.apply(stub_crd(stub), field_manager=BY_HAND)
+    stubbed(cluster, stage)
     flux = {object.id for object in stage.installation.live}
     for object in sorted(stage.cluster.bootstrap, key=lambda object: rank(object.id)):
         if object.id not in flux and "sops" not in object.data and object.id.kind != "Kustomization":
             applied_when_served(cluster, object.data)
     for secret in secrets(sandbox, stage, key):
         apply_in_namespace(cluster, secret)
+
+
+def stubbed(cluster: KubeCluster, stage: Stage) -> None:
+    """Kinds that nobody defines, and that are not Flux's own: stubs that accept anything."""
+    served = {(kind.group, kind.kind) for kind in cluster.kinds()}
+    for stub in stub_kinds(stage.objects, served):
+        if stub.group != OPERATOR_GROUP and not stub.group.endswith(FLUX_GROUPS):
+            cluster.apply(stub_crd(stub), field_manager=BY_HAND)
 
 
 def rank(id: ObjectId) -> tuple[int, ObjectId]:

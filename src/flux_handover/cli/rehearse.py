@@ -34,6 +34,9 @@ AndBack = Annotated[
         name="--back", show_default=False, help="Then go back by the printed steps, and forward again.", negative=()
     ),
 ]
+FromEveryPhase = Annotated[
+    bool, Parameter(show_default=False, help="Also go back and forward again after every single phase.", negative=())
+]
 JournalFile = Annotated[
     Path | None, Parameter(show_default=False, help="A file to which every step is added as a line of JSON.")
 ]
@@ -49,6 +52,7 @@ def rehearse(
     series: Series = "",
     phase: UntilPhase = "",
     back: AndBack = False,
+    from_every_phase: FromEveryPhase = False,
     journal: JournalFile = None,
     operator_version: OperatorVersion = "",
     instance_as: InstanceAs = "helmrelease",
@@ -62,6 +66,7 @@ def rehearse(
     Nothing of your cluster is touched or known; secrets are replaced by placeholders. Exit status: 0 all
     went as announced; 1 something did not; 2 nothing can be said, or it could not run.
     """
+    from flux_handover.act.rehearse import Course
     from flux_handover.cli.planning import status_of
     from flux_handover.cli.reading import Wanted, opened
     from flux_handover.cli.rehearsing import Asked, played
@@ -71,7 +76,9 @@ def rehearse(
     options = Options(operator_version or None, InstanceForm(instance_as), place_under or None)
     with opened(path) as tools:
         wanted = Wanted(path, revision, cluster, root, allow_network)
-        rehearsals = played(tools, wanted, Asked(options, series, phase, back, journal))
+        course = Course.AND_BACK if back else Course.FORWARD
+        course = Course.FROM_EVERY_PHASE if from_every_phase else course
+        rehearsals = played(tools, wanted, Asked(options, series, phase, course, journal))
     write(_page(revision, rehearsals, output, verbose))
     return status_of(one.verdict for one in rehearsals)
 

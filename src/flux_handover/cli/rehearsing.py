@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from flux_handover.act.content import NOTHING_WRITTEN, Written, written_between
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.act.rehearse import (
     PROGRAMS,
     Course,
     Rehearsed,
     Revision,
+    Script,
     playing,
     rehearse,
     rehearse_series,
 )
+from flux_handover.act.rehearse import wanted as up_to
 from flux_handover.act.rehearse_setup import Stage
-from flux_handover.adapters.sandbox.binaries.providers import Modules, choose
+from flux_handover.adapters.sandbox.binaries.doctor import BARE_CLUSTER, WAY_BACK
+from flux_handover.adapters.sandbox.binaries.providers import Installed, Modules, Program, choose
 from flux_handover.cli.guarding import Asked as Judged
 from flux_handover.cli.guarding import Each, range_of, reports
 from flux_handover.cli.planning import planned
-from flux_handover.cli.reading import Opened, Wanted, snapshot_of
+from flux_handover.cli.reading import Opened, Wanted, snapshot_of, tree_reader
 from flux_handover.errors import UsageError
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import Object
@@ -32,16 +36,17 @@ from flux_handover.plan.phases import PhaseName
 from flux_handover.plan.target import Options
 from flux_handover.proof.guard_report import GuardReport
 from flux_handover.proof.stages import operator_version
+from flux_handover.proof.steps import committing
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to play: the plan up to a phase, perhaps back and forward again, or a series of commits."""
+    """What to play: the plan up to a phase and as far as the course says, or a series of commits."""
 
     options: Options
     series: str = ""
     until: str = ""
-    back: bool = False
+    course: Course = Course.FORWARD
     journal: Path | None = None
 
 
@@ -55,8 +60,8 @@ def played(tools: Opened, wanted: Wanted, asked: Asked) -> tuple[Rehearsed, ...]
             return tuple(_series(tools, wanted, asked.series, journal))
         snapshot = snapshot_of(tools, wanted)
         plans = planned(tools, snapshot, wanted, asked.options)
-        course = Course.AND_BACK if asked.back else Course.FORWARD
-        return tuple(_plan(tools, snapshot, proved, journal, course, until) for proved in plans)
+        played = replace(asked, journal=journal)
+        return tuple(_plan(tools, script_of(tools, wanted, snapshot, plan, until), snapshot, played) for plan in plans)
 
 
 def phase_named(name: str) -> PhaseName | None:
@@ -70,12 +75,31 @@ def phase_named(name: str) -> PhaseName | None:
         raise UsageError(f"there is no phase {name!r}", hint=f"say one of {known}") from error
 
 
-def _plan(
-    tools: Opened, snapshot: Snapshot, proved: ProvedPlan, journal: Path, course: Course, until: PhaseName | None
-) -> Rehearsed:
-    stage = stage_of(tools, snapshot, proved.plan.cluster, proved.plan.target.operator_version)
-    with playing(choose(PROGRAMS, (Modules(),)), stage, snapshot.tree, journal, tools.progress) as play:
-        return rehearse(play, proved, snapshot.tree, course, until)
+def script_of(tools: Opened, wanted: Wanted, snapshot: Snapshot, proved: ProvedPlan, until: PhaseName | None) -> Script:
+    """The phases to play, and what each writes by the renderings before and after it."""
+    read = tree_reader(tools, wanted, snapshot.revision)
+    phases, written, before = up_to(committing(proved.plan), until), {}, snapshot
+    for phase in phases:
+        after = read(phase.tree, before)
+        name = proved.plan.cluster
+        written[phase.name.value] = written_between(before.cluster(name), after.cluster(name))
+        before = after
+    return Script(proved, snapshot.tree, phases, written)
+
+
+def _plan(tools: Opened, script: Script, snapshot: Snapshot, asked: Asked) -> Rehearsed:
+    plan = script.proved.plan
+    stage = stage_of(tools, snapshot, plan.cluster, plan.target.operator_version)
+    needed = PROGRAMS if asked.course is Course.FORWARD else (*PROGRAMS, *WAY_BACK)
+    with playing(obtained(needed), stage, snapshot.tree, asked.journal or Path(), tools.progress) as play:
+        return rehearse(play, script, asked.course)
+
+
+def obtained(names: Sequence[str]) -> Mapping[str, Program]:
+    """The programs, those that a person would use from the machine where it has them."""
+    tools = [name for name in names if name in BARE_CLUSTER]
+    built = [name for name in names if name not in BARE_CLUSTER]
+    return {**choose(built, (Modules(),)), **choose(tools, (Installed(), Modules()))}
 
 
 def stage_of(tools: Opened, snapshot: Snapshot, cluster: str, operator_version: str) -> Stage:
@@ -94,9 +118,9 @@ def _series(tools: Opened, wanted: Wanted, series: str, journal: Path) -> Iterat
     for cluster in snapshot.clusters:
         stage = stage_of(tools, snapshot, cluster.name, operator_in(last, cluster.name))
         revisions = tuple(
-            _revision(tools, cluster.name, head, report) for head, report in zip(range.heads, judged, strict=True)
+            _revisions(tools, wanted, snapshot, cluster.name, tuple(zip(range.heads, judged, strict=True)))
         )
-        with playing(choose(PROGRAMS, (Modules(),)), stage, snapshot.tree, journal, tools.progress) as play:
+        with playing(obtained(PROGRAMS), stage, snapshot.tree, journal, tools.progress) as play:
             yield rehearse_series(play, revisions)
 
 
@@ -106,12 +130,26 @@ def operator_in(snapshot: Snapshot, cluster: str) -> str:
     return next(map(operator_version, found), "")
 
 
-def _revision(tools: Opened, cluster: str, head: str, report: GuardReport) -> Revision:
-    deletes = tuple(deleted for deleted in report.deletes if deleted.cluster == cluster)
-    return Revision(
-        head[:12],
-        f"commit {head[:12]}",
-        tools.repository.read_tree(head),
-        frozenset(deleted.id for deleted in deletes),
-        frozenset(deleted.id for deleted in deletes if deleted.expected),
-    )
+def _revisions(
+    tools: Opened, wanted: Wanted, base: Snapshot, cluster: str, judged: Sequence[tuple[str, GuardReport]]
+) -> Iterator[Revision]:
+    read, before = tree_reader(tools, wanted, base.revision), base
+    for head, report in judged:
+        after = read(tools.repository.read_tree(head), before)
+        deletes = tuple(deleted for deleted in report.deletes if deleted.cluster == cluster)
+        yield Revision(
+            head[:12],
+            f"commit {head[:12]}",
+            after.tree,
+            frozenset(deleted.id for deleted in deletes),
+            frozenset(deleted.id for deleted in deletes if deleted.expected),
+            _written(before, after, cluster),
+        )
+        before = after
+
+
+def _written(before: Snapshot, after: Snapshot, cluster: str) -> Written:
+    """What a commit writes; nothing is compared where it takes the cluster out of Git."""
+    if any(cluster not in {one.name for one in side.clusters} for side in (before, after)):
+        return NOTHING_WRITTEN
+    return written_between(before.cluster(cluster), after.cluster(cluster))

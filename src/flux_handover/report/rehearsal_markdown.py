@@ -24,7 +24,9 @@ def _cluster(one: Rehearsed) -> Iterator[str]:
     yield from ("", "| phase | verdict | seconds | what happened |", "|---|---|---|---|")
     yield from map(_row, one.runs)
     yield from _points("Not as announced", (*one.problems, *_problems(one.runs)))
-    yield from _points("Not decided by this rehearsal", tuple(map(str, one.differences)))
+    yield from _timeline(one)
+    yield from _points("Versions that ran", tuple(f"{name} {version}" for name, version in one.versions.items()))
+    yield from _points("Unknown, since your versions decide otherwise", tuple(map(str, one.differences)))
     lifted = tuple(f"{id}: {reason}" for id, reason in one.lifted.items())
     yield from _points("Lifted out of waits", lifted)
     pretended = tuple(f"{name} was only pretended to run" for name in one.pretended)
@@ -33,6 +35,14 @@ def _cluster(one: Rehearsed) -> Iterator[str]:
 
 def _row(run: Run) -> str:
     return f"| {markdown(title(run))} | {VERDICTS[run.verdict]} | {run.seconds:.0f} | {markdown(told(run))} |"
+
+
+def _timeline(one: Rehearsed) -> Iterator[str]:
+    moments = [(run, moment) for run in one.runs for moment in run.moments]
+    if moments:
+        yield from ("", "## Timeline", "", "| second | phase | event |", "|---|---|---|")
+    for run, moment in moments:
+        yield f"| {moment.time - one.began:.0f} | {markdown(title(run))} | {markdown(moment.text)} |"
 
 
 def _problems(runs: Sequence[Run]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import RenderableType
 
-from flux_handover.act.execute import Direction, Run
+from flux_handover.act.execute import Direction, Moment, Run
 from flux_handover.act.rehearse import Rehearsed
 from flux_handover.objects import ObjectId, names
 from flux_handover.proof.obligations import Verdict
@@ -18,6 +18,7 @@ WAYS = {
     Direction.BACK: "back from ",
     Direction.AGAIN: "again ",
     Direction.COMMIT: "",
+    Direction.BOOTSTRAP: "",
 }
 
 
@@ -34,8 +35,18 @@ def _page(one: Rehearsed, screen: Screen) -> Iterator[RenderableType]:
     yield from (text(problem, "bold red") for problem in one.problems)
     for run in one.runs:
         yield from _details(run, screen)
+    if screen.is_full:
+        yield text("")
+        yield heading("timeline")
+        yield columns(_moment(one, run, moment) for run in one.runs for moment in run.moments)
     yield text("")
     yield from _limits(one, screen)
+
+
+def _moment(one: Rehearsed, run: Run, moment: Moment) -> Iterable[RenderableType]:
+    yield quiet(f"{moment.time - one.began:.0f} s")
+    yield text(title(run))
+    yield text(moment.text)
 
 
 def _row(run: Run) -> Iterable[RenderableType]:
@@ -83,7 +94,7 @@ def _limits(one: Rehearsed, screen: Screen) -> Iterator[RenderableType]:
     versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
     yield text(f"it ran {versions}")
     if one.differences:
-        yield text(f"not decided, since the user's versions differ ({len(one.differences)}):")
+        yield text(f"unknown, since the user's versions differ ({len(one.differences)}):")
         yield indented(*(text(str(difference)) for difference in one.differences))
     if one.pretended:
         yield text(f"only pretended to run: {', '.join(one.pretended)}")

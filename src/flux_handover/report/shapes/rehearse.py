@@ -31,6 +31,13 @@ class RestartShape(msgspec.Struct, frozen=True):
     second: float
 
 
+class MomentShape(msgspec.Struct, frozen=True):
+    """Something that happened; `second` counts from the beginning of the rehearsal."""
+
+    second: float
+    event: str
+
+
 class SeenShape(msgspec.Struct, frozen=True):
     """One gate as it was seen."""
 
@@ -47,7 +54,7 @@ class GateSeenShape(msgspec.Struct, frozen=True):
 
 
 class RehearsedPhaseShape(msgspec.Struct, frozen=True):
-    """One phase as it went; `direction` is forward, back, again (forward after back) or commit."""
+    """One phase as it went; `direction` is forward, back, again (forward after back), commit or bootstrap."""
 
     cluster: str
     name: str
@@ -62,6 +69,7 @@ class RehearsedPhaseShape(msgspec.Struct, frozen=True):
     gate: GateSeenShape
     problems: tuple[str, ...]
     seconds: float
+    timeline: tuple[MomentShape, ...]
 
 
 class LiftedShape(msgspec.Struct, frozen=True):
@@ -103,16 +111,16 @@ def rehearse_report(revision: str, rehearsals: Sequence[Rehearsed]) -> RehearseR
         "flux-handover/rehearse/v1",
         revision,
         VERDICTS[worst(one.verdict for one in rehearsals)],
-        tuple(_phase(one.cluster, run) for one in rehearsals for run in one.runs),
+        tuple(_phase(one, run) for one in rehearsals for run in one.runs),
         tuple(map(_cluster, rehearsals)),
     )
 
 
-def _phase(cluster: str, run: Run) -> RehearsedPhaseShape:
+def _phase(one: Rehearsed, run: Run) -> RehearsedPhaseShape:
     first = run.restarts[0].time if run.restarts else 0.0
     happened = run.happened
     return RehearsedPhaseShape(
-        cluster,
+        one.cluster,
         run.name,
         run.direction.value,
         VERDICTS[run.verdict],
@@ -121,10 +129,11 @@ def _phase(cluster: str, run: Run) -> RehearsedPhaseShape:
         _ids(happened.recreated),
         _ids(happened.created),
         _ids(happened.changed),
-        tuple(RestartShape(one.program, one.happening, round(one.time - first, 1)) for one in run.restarts),
+        tuple(RestartShape(each.program, each.happening, round(each.time - first, 1)) for each in run.restarts),
         _gate(run.gates),
         run.problems,
         round(run.seconds, 1),
+        tuple(MomentShape(round(moment.time - one.began, 1), moment.text) for moment in run.moments),
     )
 
 
