@@ -12,12 +12,14 @@ from proof.random_worlds import OBJECTS, Case, random_case
 from proof.worlds import Paths
 
 from flux_handover.objects import ObjectId
+from flux_handover.proof.exploration import all_moves
 from flux_handover.proof.reconcile import How
 from flux_handover.proof.reconcile_cluster import Push
+from flux_handover.proof.reconcile_kustomization import is_idle, started, waits_for, whole
 from flux_handover.proof.series import outcome_of
 from flux_handover.proof.settle import settled
 from flux_handover.proof.table import Table
-from flux_handover.proof.world import ApplyFailed, Build, Built, Mark
+from flux_handover.proof.world import ApplyFailed, Build, Built, KustomizationSpec, Mark, World
 
 ENOUGH = 20_000
 SEEDS = st.integers(min_value=1_000, max_value=1_000_000)
@@ -99,6 +101,31 @@ def test_what_the_plain_order_deletes_is_among_what_any_order_deletes(seed: int)
     rest = settled(replace(case.world, heads=case.world.heads.put_all(heads)), case.environment)
 
     assert {one.id for one in rest.deletions} <= outcome_of(case.world, case.program, case.environment).deleted
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS)
+def test_a_kustomization_is_idle_where_its_reconcile_changes_nothing(seed: int) -> None:
+    """The short answer and the long one, along a random walk; the short one may miss, but never say idle too much."""
+    choice = Random(seed)
+    case = random_case(choice)
+    world, agreed = case.world, 0
+    for _ in range(20):
+        for id in idle_or_not(world):
+            same = whole(started(world, id), case.environment, id).world == world
+            assert same or not is_idle(world, case.environment, id)
+            agreed += same == is_idle(world, case.environment, id)
+        moves = tuple(all_moves(world, case.environment, case.program))
+        if not moves:
+            break
+        world = choice.choice(moves).world
+    assert agreed
+
+
+def idle_or_not(world: World) -> tuple[ObjectId, ...]:
+    """The Kustomizations that could reconcile now."""
+    known = (id for id, live in world.live.items() if isinstance(live.spec, KustomizationSpec))
+    return tuple(id for id in known if id not in world.runs and not waits_for(world, id))
 
 
 @settings(max_examples=10, deadline=None)

@@ -162,7 +162,7 @@ def _hit_by(target: Pairs, base: tuple[Object, ...], namespace: str) -> tuple[Ob
 
 
 def _with_suffix(object: Object, namespace: str) -> Object:
-    return Object(replace(object.id, name=f"{object.id.name}-{namespace}"), object.data)
+    return Object(object.id._replace(name=f"{object.id.name}-{namespace}"), object.data)
 
 
 def _named(patch: CarriedPatch, names: Mapping[str, list[str]], changed: str) -> Iterable[CarriedPatch]:

@@ -70,8 +70,10 @@ def moves_of(world: World, environment: Environment, id: ObjectId) -> Iterator[M
     elif live.deleting:
         yield finalized(world, environment, id)
     elif not waits_for(world, id, environment.met):
-        begun = started(world, id)
-        yield whole(begun, environment, id) if id in environment.atomic else begun
+        if id not in environment.atomic:
+            yield started(world, id)
+        elif not is_idle(world, environment, id):
+            yield whole(started(world, id), environment, id)
 
 
 def whole(begun: Move, environment: Environment, id: ObjectId) -> Move:
@@ -84,6 +86,28 @@ def whole(begun: Move, environment: Environment, id: ObjectId) -> Move:
         events += move.events
         deletions += move.deletions
     return replace(move, events=events, deletions=deletions)
+
+
+def is_idle(world: World, environment: Environment, id: ObjectId) -> bool:
+    """Whether a whole reconcile would change nothing; most would not, so that is seen without doing it."""
+    spec = world.live[id].spec
+    record = world.records.get(id)
+    assert isinstance(spec, KustomizationSpec)
+    if record is None or record.spec != spec or record.applied != world.artifacts[spec.source]:
+        return False
+    build = environment.renders.kustomization(id, spec, record.applied)
+    if not isinstance(build, Built) or not record.ready or record.reason or _missing_input(world, spec):
+        return False
+    if record.inventory != _recorded(world, environment.gates, build):
+        return False
+    done = all(_is_done(world, desired, id) for desired in build.objects)
+    return done and not build.unhealthy and not unhealthy(world, id, spec, build)
+
+
+def _is_done(world: World, desired: Desired, owner: ObjectId) -> bool:
+    if skips(desired, world.live.get(desired.id)):
+        return True
+    return _is_current(world, desired, owner) and not refusal(world, desired)
 
 
 def waits_for(world: World, id: ObjectId, met: frozenset[ObjectId] = frozenset()) -> str:
@@ -177,7 +201,9 @@ def _staged(world: World, environment: Environment, id: ObjectId, run: Run, obje
         for desired in going:
             if reason := refusal(world, desired):
                 return _failed(world, id, run, f"{desired.id}: {reason}")
-        world = replace(world, live=world.live.put_all({desired.id: written(world, desired, id) for desired in going}))
+        new = {desired.id: written(world, desired, id) for desired in going if not _is_current(world, desired, id)}
+        if new:
+            world = replace(world, live=world.live.put_all(new))
     world = replace(world, runs=world.runs.put(id, replace(run, applied=True)))
     return Move(Actor.KUSTOMIZE, (f"has applied {id} at revision {run.revision}",), world, subject=id)
 
@@ -188,6 +214,18 @@ def skips(desired: Desired, live: Live | None) -> bool:
     if (desired.marks | there) & SKIPS:
         return True
     return live is not None and Mark.SSA_IF_NOT_PRESENT in desired.marks
+
+
+def _is_current(world: World, desired: Desired, owner: ObjectId) -> bool:
+    """Whether an apply would change nothing: the usual case, and the one that must be fast."""
+    old = world.live.get(desired.id)
+    return old is not None and (
+        old.digest == desired.digest
+        and old.owner == owner
+        and old.marks == desired.marks
+        and (old.spec is desired.spec or old.spec == desired.spec)
+        and old.definition == desired.definition
+    )
 
 
 def written(world: World, desired: Desired, owner: ObjectId) -> Live:

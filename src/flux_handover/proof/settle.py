@@ -9,7 +9,7 @@ from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile import Deletions, Move
 from flux_handover.proof.reconcile_cluster import lifecycle_moves, source_moves
 from flux_handover.proof.reconcile_helm import release_moves
-from flux_handover.proof.reconcile_kustomization import finalized, started, waits_for, whole
+from flux_handover.proof.reconcile_kustomization import finalized, is_idle, started, waits_for, whole
 from flux_handover.proof.reconcile_operator import instance_moves
 from flux_handover.proof.table import Table
 from flux_handover.proof.world import (
@@ -105,7 +105,8 @@ def _next(world: World, environment: Environment, id: ObjectId) -> Move | None:
         case KustomizationSpec() if live and is_up(world, Actor.KUSTOMIZE):
             if live.deleting:
                 return finalized(world, environment, id)
-            return None if waits_for(world, id) else whole(started(world, id), environment, id)
+            busy = not waits_for(world, id) and not is_idle(world, environment, id)
+            return whole(started(world, id), environment, id) if busy else None
         case HelmReleaseSpec() as spec if is_up(world, Actor.HELM):
             return next(release_moves(world, environment, id, spec), None)
         case FluxInstanceSpec() as spec if live and is_up(world, Actor.OPERATOR):
