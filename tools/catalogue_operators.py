@@ -4,6 +4,9 @@ OPERATOR and CHARTS are clones of controlplaneio-fluxcd/flux-operator and .../ch
 AGPL, so nothing of their files is carried but facts: which Flux versions an operator embeds
 (names of folders), which fields its kinds have (names, types, defaults, enums, patterns), which
 values its charts take and their defaults.
+
+`--copy NAME=CLONE` adds what CHARTS lacks from a repository that keeps published charts as they
+are, in folders `.../charts/CHART`. It is believed only if every version that both have is in CHARTS as it has it.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import argparse
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,23 +45,70 @@ FREE = frozenset(
 """Values that a chart passes on whole, so keys that its schema does not name have an effect too."""
 
 
-def entries(operator: Path, charts: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A repository that keeps published charts, by its public name."""
+
+    name: str
+    clone: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One version of a chart: its facts, and the copy that they are from, if they are from one."""
+
+    facts: Any
+    source: str = ""
+
+
+def entries(operator: Path, charts: Path, copies: tuple[Copy, ...] = ()) -> dict[str, Any]:
     """Entries of the archive: `operators.json`, and kinds and charts that it names."""
     stored: dict[str, Any] = {}
-    known = {chart: dict(_chart_versions(charts, chart)) for chart in CHARTS}
-    operators = {
-        tag: {
+    tags = _tags(operator)
+    known = {chart: _published(charts, chart, copies, frozenset(tags)) for chart in CHARTS}
+    operators = {}
+    for tag in tags:
+        found = {chart: versions[tag] for chart, versions in known.items() if tag in versions}
+        sources = {one.source for one in found.values() if one.source}
+        operators[tag] = {
             "flux": _embedded(operator, tag),
             "kinds": dict(_kinds(operator, tag, stored)),
-            "charts": {
-                chart: _keep(stored, f"charts/{chart}", _chart(charts, chart, commits[tag]))
-                for chart, commits in known.items()
-                if tag in commits
-            },
+            "charts": {chart: _keep(stored, f"charts/{chart}", one.facts) for chart, one in found.items()},
+            **({"copied": min(sources)} if sources else {}),
         }
-        for tag in _tags(operator)
-    }
     return {**stored, "operators.json": operators}
+
+
+def _published(charts: Path, chart: str, copies: tuple[Copy, ...], tags: frozenset[str]) -> dict[str, Published]:
+    """The versions of a chart; of several commits of one version the last counts."""
+    own = [
+        (tag, _chart(charts, f"charts/{chart}", commit))
+        for tag, commit in _chart_versions(charts, chart)
+        if tag in tags
+    ]
+    known = {tag: Published(facts) for tag, facts in own}
+    for copy in copies:
+        found = {tag: one for tag, one in _copied(copy, chart) if tag in tags}
+        both = sorted(found.keys() & dict(own).keys())
+        other = next((tag for tag in both if (tag, found[tag].facts) not in own), None)
+        if other is not None or not both:
+            raise SystemExit(f"{copy.name} is no copy: its values of {chart} {other} were never published")
+        known = {**found, **known}
+    return known
+
+
+def _copied(copy: Copy, chart: str) -> Iterator[tuple[str, Published]]:
+    """The versions of a chart that a repository has kept, in the order of its history."""
+    pattern = f"*/charts/{chart}/Chart.yaml"
+    log = _git(copy.clone, "log", "--reverse", "--diff-filter=AM", "--format=%H", "--name-only", "HEAD", "--", pattern)
+    commit = ""
+    for line in filter(None, log.split("\n")):
+        if "/" not in line:
+            commit = line
+            continue
+        version = yaml.safe_load(_git(copy.clone, "show", f"{commit}:{line}"))["version"]
+        facts = _chart(copy.clone, line.rpartition("/")[0], commit)
+        yield f"v{version}", Published(facts, f"{copy.name}@{commit[:9]}")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,8 +117,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("operator", type=Path)
     parser.add_argument("charts", type=Path)
     parser.add_argument("--output", type=Path, default=TARGET)
+    parser.add_argument("--copy", action="append", default=[], metavar="NAME=CLONE")
     options = parser.parse_args(arguments)
-    archive = packed(entries(options.operator, options.charts))
+    copies = tuple(Copy(name, Path(clone)) for name, _, clone in (text.partition("=") for text in options.copy))
+    archive = packed(entries(options.operator, options.charts, copies))
     options.output.write_bytes(archive)
     print(f"{options.output}: {len(archive)} bytes")
 
@@ -119,9 +172,9 @@ def _chart_versions(charts: Path, chart: str) -> Iterator[tuple[str, str]]:
         yield f"v{description['version']}", commit
 
 
-def _chart(charts: Path, chart: str, commit: str) -> Any:
-    values = yaml.load(_git(charts, "show", f"{commit}:charts/{chart}/values.yaml"), Loader=yaml.CSafeLoader)
-    schema = yaml.safe_load(_git(charts, "show", f"{commit}:charts/{chart}/values.schema.json"))
+def _chart(charts: Path, folder: str, commit: str) -> Any:
+    values = yaml.load(_git(charts, "show", f"{commit}:{folder}/values.yaml"), Loader=yaml.CSafeLoader)
+    schema = yaml.safe_load(_git(charts, "show", f"{commit}:{folder}/values.schema.json"))
     return {"defaults": values, "values": _completed(_as_values(facts_only(schema)), values)}
 
 

@@ -221,7 +221,7 @@ def test_the_instance_of_the_defaults_fits_the_operator_of_its_version(version: 
 
 def test_an_unknown_chart_is_not_guessed() -> None:
     with pytest.raises(KeyError):
-        chart_defaults("flux-instance", "0.50.0")
+        chart_defaults("flux-instance", "0.51.0")
 
 
 def test_merging_as_helm_does() -> None:

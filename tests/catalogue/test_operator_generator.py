@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -72,11 +73,11 @@ def charts(version: str, values: Mapping[str, Any], schema: Mapping[str, Any]) -
     return {**chart("flux-operator", version, values, schema), **chart("flux-instance", version, values, schema)}
 
 
-def generated(tmp_path: Path) -> zipfile.ZipFile:
+def generated(tmp_path: Path, *options: str) -> zipfile.ZipFile:
     target = tmp_path / "out.zip"
     command = [sys.executable, "-m", "tools.catalogue_operators", "operator", "charts", "--output", str(target)]
     command[3:5] = [str(tmp_path / "operator"), str(tmp_path / "charts")]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([*command, *options], cwd=ROOT, check=True, capture_output=True, text=True)
     return zipfile.ZipFile(target)
 
 
@@ -213,3 +214,44 @@ def test_the_same_repositories_give_the_same_bytes(tmp_path: Path) -> None:
     first = Path(str(generated(tmp_path).filename)).read_bytes()
 
     assert Path(str(generated(tmp_path).filename)).read_bytes() == first
+
+
+def copied(tmp_path: Path, *versions: tuple[str, Mapping[str, Any]]) -> str:
+    """A repository that keeps charts below another folder; the option that names it."""
+    for version, values in versions:
+        files = charts(version, values, {"type": "object"})
+        commit(tmp_path / "copy", {f"vendor/deep/{path}": content for path, content in files.items()})
+    return f"--copy=someone/else={tmp_path / 'copy'}"
+
+
+def two_releases(tmp_path: Path) -> None:
+    commit(tmp_path / "operator", release("v2.3.0"), "v0.20.0")
+    commit(tmp_path / "operator", release("v2.4.0"), "v0.21.0")
+    for level in ("info", "debug"):
+        commit(tmp_path / "charts", charts("0.20.0", {"logLevel": level}, {"type": "object"}))
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_a_copy_gives_what_the_charts_repository_lacks(tmp_path: Path, level: str) -> None:
+    two_releases(tmp_path)
+    option = copied(tmp_path, ("0.20.0", {"logLevel": level}), ("0.21.0", {"logLevel": "error"}))
+
+    archive = generated(tmp_path, option)
+
+    operators = read(archive, "operators.json")
+    assert "copied" not in operators["v0.20.0"]
+    assert re.fullmatch(r"someone/else@[0-9a-f]{9}", operators["v0.21.0"]["copied"])
+    assert read(archive, operators["v0.20.0"]["charts"]["flux-operator"])["defaults"] == {"logLevel": "debug"}
+    assert read(archive, operators["v0.21.0"]["charts"]["flux-operator"])["defaults"] == {"logLevel": "error"}
+
+
+@pytest.mark.parametrize(
+    "versions", [[("0.20.0", {"logLevel": "never"}), ("0.21.0", {})], [("0.21.0", {"logLevel": "info"})]]
+)
+def test_what_is_not_proved_a_copy_is_refused(tmp_path: Path, versions: list[tuple[str, dict[str, Any]]]) -> None:
+    two_releases(tmp_path)
+
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        generated(tmp_path, copied(tmp_path, *versions))
+
+    assert "someone/else is no copy" in refusal.value.stderr

@@ -52,6 +52,12 @@ def test_an_operator_serves_what_its_image_embeds(version: str, newest: str) -> 
     assert facts.flux_versions[-1] == newest
 
 
+@pytest.mark.parametrize(("version", "source"), [("0.49.0", ""), ("0.50.0", "cozystack/cozystack@fd59dea23")])
+def test_facts_from_a_copy_name_it(version: str, source: str) -> None:
+    assert operator(version).charts_from == source
+    assert operator(version).has_known_charts
+
+
 def test_every_served_flux_is_in_the_catalogue() -> None:
     assert {version for name in operators() for version in operator(name).flux_versions} == set(versions())
 
@@ -67,7 +73,7 @@ def test_an_unknown_operator_is_not_guessed() -> None:
 
 @pytest.mark.parametrize(
     ("flux", "newest"),
-    [("v2.3.0", "v0.49.0"), ("v2.6.4", "v0.49.0"), ("v2.8.7", "v0.49.0"), ("v2.8.8", None), ("v2.9.4", None)],
+    [("v2.3.0", "v0.50.0"), ("v2.6.4", "v0.50.0"), ("v2.8.8", "v0.50.0"), ("v2.9.0", None), ("v2.9.4", None)],
 )
 def test_the_default_operator_is_the_newest_whose_charts_are_known(flux: str, newest: str | None) -> None:
     assert newest_operator_serving(flux) == newest
@@ -98,7 +104,7 @@ def test_what_an_operator_does_begins_with_a_version(mark: str, since: str) -> N
         assert getattr(operator(version), mark) is is_at_least(version, since)
 
 
-@pytest.mark.parametrize("version", ["0.38.0", "0.42.0", "0.50.0", "0.58.1"])
+@pytest.mark.parametrize("version", ["0.38.0", "0.42.0", "0.51.0", "0.58.1"])
 def test_releases_without_a_known_chart(version: str) -> None:
     assert not operator(version).has_known_charts
 

@@ -124,7 +124,7 @@ def test_an_operator_that_does_not_serve_the_running_flux_is_refused_with_its_pl
 
     assert isinstance(error, UnsupportedInstallation)
     assert error.where == "fleet/cluster/toolkit.yaml:12"
-    assert "v0.49.0 serves it" in error.hint
+    assert "v0.50.0 serves it" in error.hint
 
 
 def test_a_refusal_never_leads_back_to_an_older_minor(reader: Reader) -> None:

@@ -25,11 +25,15 @@ OLDEST_ADOPTING = "v0.28.0"
 
 @dataclass(frozen=True, slots=True)
 class OperatorFacts:
-    """One release; `flux_versions` are the distributions embedded in its image, oldest first."""
+    """One release; `flux_versions` are the distributions embedded in its image, oldest first.
+
+    `charts_from` names the repository whose copy the facts of its charts are from; empty for the charts' own.
+    """
 
     version: str
     flux_versions: tuple[str, ...]
     has_known_charts: bool
+    charts_from: str
     stamps_prune_opt_out: bool
     decides_workload_identity: bool
     waits_for_crds: bool
@@ -55,6 +59,7 @@ def operator(version: str) -> OperatorFacts:
         version=tag,
         flux_versions=tuple(sorted(release["flux"], key=number)),
         has_known_charts=all(chart in release["charts"] for chart in CHARTS),
+        charts_from=release.get("copied", ""),
         stamps_prune_opt_out=is_at_least(tag, "v0.28.0"),
         decides_workload_identity=is_at_least(tag, "v0.29.0"),
         waits_for_crds=is_at_least(tag, "v0.30.0"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flux_handover.catalogue.operators import newest_operator_serving
+from flux_handover.catalogue.operators import newest_operator_serving, operator
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
 from flux_handover.plan.phases import Gate
@@ -36,7 +36,9 @@ def assumptions(gates: tuple[Gate, ...]) -> tuple[str, ...]:
 def _operator(target: Target, installation: Installation) -> tuple[str, ...]:
     newest = newest_operator_serving(installation.version)
     if newest == target.operator_version:
-        return (f"operator {newest}: the newest whose charts are known and which serves {target.flux_version}",)
+        copy = operator(newest).charts_from
+        known = f"are known, from the copy in {copy}," if copy else "are known"
+        return (f"operator {newest}: the newest whose charts {known} and which serves {target.flux_version}",)
     serving = f"{newest} is the newest" if newest else "none whose charts are known"
     return (f"operator {target.operator_version}, as asked; {serving} that serves {target.flux_version}",)
 
