@@ -8,7 +8,7 @@ import pytest
 from builders import repo
 
 from flux_handover.model.flux import Source, source_of
-from flux_handover.model.origin import Elsewhere, files_of, normal_url
+from flux_handover.model.origin import Elsewhere, files_of, normal_url, reference_of
 from flux_handover.objects import SOURCE_GROUP, object_of
 from flux_handover.tree import Tree
 
@@ -50,6 +50,27 @@ def test_spellings_of_one_repository_are_one(url: str) -> None:
 )
 def test_another_branch_or_repository_is_elsewhere(url: str, ref: dict[str, str]) -> None:
     assert isinstance(files_of(source("GitRepository", url, ref=ref), ROOT, TREE), Elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("ref", "expected"),
+    [
+        ({}, {"name": "refs/heads/master"}),
+        ({"branch": "main"}, {"name": "refs/heads/main"}),
+        ({"name": "refs/heads/main", "branch": "dev"}, {"name": "refs/heads/main"}),
+        ({"tag": "v1", "branch": "main"}, {"name": "refs/tags/v1"}),
+        ({"semver": "1.x", "tag": "v1"}, {"semver": "1.x", "tag": "v1"}),
+        ({"commit": "abc", "branch": "main"}, {"commit": "abc", "branch": "main"}),
+    ],
+)
+def test_what_is_followed_has_one_spelling(ref: dict[str, str], expected: dict[str, str]) -> None:
+    assert reference_of(source("GitRepository", "https://git.example.org/ada/fleet", ref=ref)) == expected
+
+
+def test_a_full_name_and_its_branch_are_one_source() -> None:
+    named = source("GitRepository", "https://git.example.org/ada/fleet", ref={"name": "refs/heads/main"})
+
+    assert isinstance(files_of(named, ROOT, TREE), Tree)
 
 
 def test_the_flux_artifact_is_known_from_the_catalogue_whatever_the_registry() -> None:

@@ -146,9 +146,12 @@ def test_a_method_that_is_not_built_is_refused(method: Method, reader: Reader) -
     assert isinstance(refusal(reader, method=method), UnsupportedInstallation)
 
 
-@pytest.mark.parametrize("sync", [SyncStrategy.ADOPT, SyncStrategy.TRANSFER])
-def test_a_strategy_that_is_not_built_is_refused(sync: SyncStrategy, reader: Reader) -> None:
-    assert isinstance(refusal(reader, Options(sync=sync)), UsageError)
+def test_a_strategy_that_is_not_built_is_refused(reader: Reader) -> None:
+    assert isinstance(refusal(reader, Options(sync=SyncStrategy.TRANSFER)), UsageError)
+
+
+def test_a_root_with_another_name_than_its_source_cannot_be_adopted(reader: Reader) -> None:
+    assert "a sync gives one name to both" in refusal(reader, Options(sync=SyncStrategy.ADOPT)).message
 
 
 def test_a_place_can_be_named(reader: Reader) -> None:

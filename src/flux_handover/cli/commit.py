@@ -16,6 +16,7 @@ from flux_handover.cli.options import (
     PlaceUnder,
     Revision,
     Root,
+    SyncAs,
     TextOrJson,
     Where,
 )
@@ -42,6 +43,7 @@ def commit(
     operator_version: OperatorVersion = "",
     instance_as: InstanceAs = "helmrelease",
     place_under: PlaceUnder = "",
+    sync: SyncAs = None,
     allow_network: AllowNetwork = False,
     output: TextOrJson = "text",
 ) -> int:
@@ -55,9 +57,10 @@ def commit(
     from flux_handover.cli.planning import planned, status_of
     from flux_handover.cli.reading import Wanted, opened, snapshot_of
     from flux_handover.cli.showing import write
-    from flux_handover.plan.target import InstanceForm, Options
+    from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
-    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None)
+    strategy = SyncStrategy(sync) if sync else None
+    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None, strategy)
     reach = Reach.ALL if all_phases else Reach.NEXT
     with opened(path) as tools:
         wanted = Wanted(path, revision, cluster, root, allow_network)

@@ -31,6 +31,14 @@ OperatorVersion = Annotated[
     ),
 ]
 InstanceAs = Annotated[Literal["helmrelease", "manifest"], Parameter(help="How the FluxInstance reaches the cluster.")]
+SyncAs = Annotated[
+    Literal["keep", "adopt"] | None,
+    Parameter(
+        name="--sync",
+        show_default=False,
+        help="Who applies source and root: keep, as now; adopt, the operator, under their names. Default: keep.",
+    ),
+]
 PlaceUnder = Annotated[
     str, Parameter(show_default=False, help="The directory for new files; default: beside their like.")
 ]

@@ -13,6 +13,7 @@ from flux_handover.cli.options import (
     PlaceUnder,
     Revision,
     Root,
+    SyncAs,
     TextJsonOrMarkdown,
     Verbose,
     Where,
@@ -32,6 +33,7 @@ def plan(
     operator_version: OperatorVersion = "",
     instance_as: InstanceAs = "helmrelease",
     place_under: PlaceUnder = "",
+    sync: SyncAs = None,
     allow_network: AllowNetwork = False,
     output: TextJsonOrMarkdown = "text",
     verbose: Verbose = False,
@@ -43,9 +45,10 @@ def plan(
     from flux_handover.cli.planning import planned, status_of
     from flux_handover.cli.reading import Wanted, opened, snapshot_of
     from flux_handover.cli.showing import write
-    from flux_handover.plan.target import InstanceForm, Options
+    from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
-    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None)
+    strategy = SyncStrategy(sync) if sync else None
+    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None, strategy)
     with opened(path) as tools:
         wanted = Wanted(path, revision, cluster, root, allow_network)
         snapshot = snapshot_of(tools, wanted)

@@ -16,6 +16,7 @@ from flux_handover.cli.options import (
     PlaceUnder,
     Revision,
     Root,
+    SyncAs,
     TextJsonOrMarkdown,
     Verbose,
     Where,
@@ -57,6 +58,7 @@ def rehearse(
     operator_version: OperatorVersion = "",
     instance_as: InstanceAs = "helmrelease",
     place_under: PlaceUnder = "",
+    sync: SyncAs = None,
     allow_network: AllowNetwork = False,
     output: TextJsonOrMarkdown = "text",
     verbose: Verbose = False,
@@ -71,9 +73,10 @@ def rehearse(
     from flux_handover.cli.reading import Wanted, opened
     from flux_handover.cli.rehearsing import Asked, played
     from flux_handover.cli.showing import write
-    from flux_handover.plan.target import InstanceForm, Options
+    from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
-    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None)
+    strategy = SyncStrategy(sync) if sync else None
+    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None, strategy)
     with opened(path) as tools:
         wanted = Wanted(path, revision, cluster, root, allow_network)
         course = Course.AND_BACK if back else Course.FORWARD

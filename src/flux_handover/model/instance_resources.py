@@ -60,7 +60,7 @@ def _resources(spec: InstanceSpec) -> dict[str, list[Mapping[str, Any]]]:
     if spec.storage:
         resources["storage.yaml"] = [_claim(spec.storage)]
     if spec.sync:
-        resources["sync.yaml"] = [_source(spec.sync, spec.version), _root(spec.sync)]
+        resources["sync.yaml"] = list(sync_pair(spec.sync, spec.version))
     return resources
 
 
@@ -148,6 +148,11 @@ def _claim(storage: Storage) -> Mapping[str, Any]:
             "resources": {"requests": {"storage": storage.size}},
         },
     }
+
+
+def sync_pair(sync: Sync, version: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The source and the root Kustomization that the operator makes of `spec.sync`, before any patch."""
+    return _source(sync, version), _root(sync)
 
 
 def _source(sync: Sync, version: str) -> Mapping[str, Any]:

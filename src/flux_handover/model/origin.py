@@ -49,7 +49,23 @@ def is_same_repository(source: Source, root: Source) -> bool:
     """Whether both sources bring the same revision of the same files."""
     if source.id == root.id:
         return True
-    return bool(source.url) and same_url(source.url, root.url) and source.ref == root.ref
+    return bool(source.url) and same_url(source.url, root.url) and reference_of(source) == reference_of(root)
+
+
+def reference_of(source: Source) -> Mapping[str, str]:
+    """What a source follows, in one spelling: a branch, a tag and the full name of either are the same commits.
+
+    `fluxcd/source-controller:api/v1/gitrepository_types.go#GitRepositoryRef@v1.9.6`: a commit or a full name
+    comes before a range, a range before a tag, a tag before a branch, and without any it is branch master.
+    """
+    ref = source.ref
+    if source.id.kind != "GitRepository" or ref.get("commit") or (ref.get("semver") and not ref.get("name")):
+        return ref
+    if ref.get("name"):
+        return {"name": ref["name"]}
+    if ref.get("tag"):
+        return {"name": f"refs/tags/{ref['tag']}"}
+    return {"name": f"refs/heads/{ref.get('branch') or 'master'}"}
 
 
 def same_url(one: str, other: str) -> bool:

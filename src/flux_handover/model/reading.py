@@ -15,6 +15,7 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.model.roots import SELF, SYNC, Root, candidate_roots, chosen_root
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.model.strictness import Substitution, leaves_undefined, substitution_of
+from flux_handover.model.synced import effective_root
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
 from flux_handover.tree import Tree
 
@@ -101,7 +102,8 @@ def _renderer(repository: Repository, previous: Snapshot | None) -> Callable[[Ro
 def _candidate_roots(repository: Repository, reading: Reading) -> tuple[Root, ...]:
     if reading.root is not None:
         return (chosen_root(repository.declared, reading.root),)
-    return candidate_roots(repository.declared, repository.tree)
+    candidates = candidate_roots(repository.declared, repository.tree)
+    return tuple(effective_root(root, repository.builder) for root in candidates)
 
 
 def _applies_itself(root: Root, cluster: Cluster) -> bool:

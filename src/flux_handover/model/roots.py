@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flux_handover.documents import Document, read_documents, value_at
@@ -48,12 +48,16 @@ _TEXT_LIMIT = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A Kustomization that may be a cluster's root, its source, and what says so."""
+    """A Kustomization that may be a cluster's root, its source, and what says so.
+
+    `instance` is the spec of the FluxInstance that makes both, empty for any other root.
+    """
 
     ks: FluxKustomization
     source: Source
     origin: str
     where: Location | None
+    instance: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def name(self) -> str:
@@ -138,7 +142,7 @@ def _synced(declared: Declarations, tree: Tree) -> Iterator[Root]:
         sync = mapping(one.object.spec.get("sync"))
         path = clean_path(str(sync.get("path") or ""))
         if sync.get("url") and tree.is_directory(path):
-            yield sync_root(sync, one.object.id.namespace, one.where)
+            yield replace(sync_root(sync, one.object.id.namespace, one.where), instance=one.object.spec)
 
 
 def _synced_by_chart(tree: Tree) -> Iterator[Root]:
@@ -157,7 +161,7 @@ def _synced_by_chart(tree: Tree) -> Iterator[Root]:
             if sync.get("url") and values.get("distribution") and tree.is_directory(clean_path(str(sync.get("path")))):
                 namespace = str(mapping(document.mapping.get("metadata")).get("namespace") or "flux-system")
                 line = document.line_of(*_VALUES_AT, "sync") if "spec" in document.mapping else document.line
-                yield sync_root(sync, namespace, Location(path, line))
+                yield replace(sync_root(sync, namespace, Location(path, line)), instance=values)
 
 
 _VALUES_AT = ("spec", "values", "instance")

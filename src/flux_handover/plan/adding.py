@@ -77,8 +77,8 @@ def _differences(spec: Mapping[str, Any], target: Target) -> Iterator[str]:
     version = str(mapping(spec.get("distribution")).get("version", "2.x"))
     if version.removeprefix("v") != target.flux_version.removeprefix("v"):
         yield f"its version is {version}, {target.flux_version} runs"
-    if mapping(spec.get("sync")).get("url"):
-        yield "it has a sync"
+    if dict(mapping(spec.get("sync"))) != dict(target.synced):
+        yield "it has another sync" if target.synced else "it has a sync"
     components = spec.get("components")
     if not isinstance(components, list) or set(components) != set(target.components):
         yield f"its components are not the running {', '.join(target.components)}"

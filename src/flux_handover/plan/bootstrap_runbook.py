@@ -55,7 +55,10 @@ def _sections(ground: Ground, steps: tuple[BootstrapStep, ...], tree: Tree) -> I
         yield "The operator, and Flux from it", [f"`{ground.helmfile}`, synced by {_listed(by)}."]
     else:
         yield "The operator, and Flux from it", _shell(texts.install(ground.helmfile))
-    if root.id in lacking or root.ks.source in lacking:
+    if ground.target.synced:
+        made = f"{root.id} and {root.ks.source}, by the operator: it makes them from `sync` of the FluxInstance."
+        yield "The root: everything else follows from it", [made]
+    elif root.id in lacking or root.ks.source in lacking:
         yield (
             "The root: everything else follows from it",
             _shell(texts.root((root.ks.source, root.id), ground.near, tree)),

@@ -79,6 +79,14 @@ def ported(ground: Ground, steps: tuple[BootstrapStep, ...], tree: Tree) -> Iter
             yield from _ported(ground, line, steps, tree)
 
 
+def without_files(files: frozenset[str], steps: tuple[BootstrapStep, ...], tree: Tree) -> Iterator[Operation]:
+    """The lines that apply nothing but files that go, taken out."""
+    for step in steps:
+        line = _line(step.command, tree) if step.command.paths and set(step.command.paths) <= files else None
+        if line is not None:
+            yield _replaced(line, [], "what this line applies is gone")
+
+
 def _line(command: Command, tree: Tree) -> _Line | None:
     if sort_of(command.where.file) not in ("task runner", "script"):
         return None

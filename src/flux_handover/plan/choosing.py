@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 
 from flux_handover.catalogue import distributions
 from flux_handover.catalogue.distributions import COMPONENTS
@@ -27,11 +27,12 @@ from flux_handover.errors import UnsupportedInstallation, UsageError
 from flux_handover.model.installation import Installation, Method, SettingKind
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import HELM_POLICY, mapping
-from flux_handover.plan import releasing
+from flux_handover.plan import present, releasing
 from flux_handover.plan.carrying import carried
 from flux_handover.plan.kept import cluster_fields, kept_patches, registry
 from flux_handover.plan.listings import document_of, documents_of
 from flux_handover.plan.placement import INSTANCE, OPERATOR, layout_for
+from flux_handover.plan.syncing import Synced, adopted
 from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, entry_of
 from flux_handover.plan.tenancy import tenancy_of
 from flux_handover.tree import Tree
@@ -48,16 +49,18 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
     releasing.check(installation, cluster, tree, facts)
     carry = carried(installation, tree)
     _check_written_in(installation)
-    patches = (*carry.patches, *kept_patches(installation, cluster, facts.version))
+    strategy = strategy_of(cluster, options)
+    synced = _synced(strategy, cluster, installation)
+    patches = (*carry.patches, *kept_patches(installation, cluster, facts.version), *synced.patches)
     flux_version = installation.version.removeprefix("v")
     distribution = {"version": flux_version, "registry": registry(installation), "artifact": ""}
     fields = cluster_fields(installation, carry.deletes_policies)
     components = running_components(installation)
     metadata = _common_metadata(installation, cluster)
-    values = _instance_values(distribution, components, fields, metadata, patches)
+    values = _instance_values(distribution, components, fields, metadata, patches, synced)
     version = facts.version.removeprefix("v")
     return Target(
-        sync=options.sync,
+        sync=strategy,
         form=options.instance_as,
         namespace=installation.namespace,
         operator_version=facts.version,
@@ -73,8 +76,28 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
         tenancy=tenancy_of(installation),
         layout=layout_for(installation, cluster, tree, options.place_under),
         common_metadata=metadata,
+        synced=synced.sync,
         notes=(*carry.notes, *_chart_note(facts)),
     )
+
+
+def strategy_of(cluster: Cluster, options: Options) -> SyncStrategy:
+    """What the user wants, else what a FluxInstance that is there already does."""
+    if options.sync is not None:
+        return options.sync
+    return SyncStrategy.ADOPT if cluster.root in present.synced_ids(cluster) else SyncStrategy.KEEP
+
+
+def _synced(strategy: SyncStrategy, cluster: Cluster, installation: Installation) -> Synced:
+    match strategy:
+        case SyncStrategy.KEEP:
+            return Synced()
+        case SyncStrategy.ADOPT:
+            return adopted(cluster, installation)
+        case SyncStrategy.TRANSFER:
+            raise UsageError("the sync strategy transfer is not built yet", hint="use keep or adopt")
+        case _:
+            assert_never(strategy)
 
 
 def running_components(installation: Installation) -> tuple[str, ...]:
@@ -91,8 +114,6 @@ def running_components(installation: Installation) -> tuple[str, ...]:
 
 
 def _check(installation: Installation, options: Options, tree: Tree, where: str) -> None:
-    if options.sync is not SyncStrategy.KEEP:
-        raise UsageError(f"the sync strategy {options.sync.value} is not built yet", hint="use keep")
     if installation.method is Method.OPERATOR:
         raise UnsupportedInstallation(
             "a FluxInstance manages Flux already", where=where, hint="`flux-handover guard` judges changes of it"
@@ -265,6 +286,7 @@ def _instance_values(
     fields: Mapping[str, Any],
     metadata: Mapping[str, Any],
     patches: tuple[CarriedPatch, ...],
+    synced: Synced,
 ) -> dict[str, Any]:
     instance: dict[str, Any] = {
         "distribution": dict(distribution),
@@ -273,6 +295,8 @@ def _instance_values(
     }
     if metadata:
         instance["commonMetadata"] = dict(metadata)
+    if synced.sync:
+        instance["sync"] = dict(synced.sync)
     if patches:
         instance["kustomize"] = {"patches": [entry_of(patch) for patch in patches]}
     return {"commonAnnotations": {HELM_POLICY: "keep"}, "instance": instance}

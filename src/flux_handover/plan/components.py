@@ -15,9 +15,9 @@ from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import PRUNE, Object, ObjectId, has_mark, id_of, mapping
 from flux_handover.plan.listings import Listing, documents_of, live_listings
 from flux_handover.plan.manifests import text_of
-from flux_handover.plan.manners import embedded_text
-from flux_handover.plan.operations import AppendElement, Operation, RemoveField, RemoveFile, UnlistResource
+from flux_handover.plan.operations import AppendElement, Operation, RemoveFile, UnlistResource
 from flux_handover.plan.phases import PhaseDraft
+from flux_handover.plan.removing import useless_patches
 from flux_handover.plan.selectors import Pairs, selected
 from flux_handover.tree import Tree
 
@@ -53,7 +53,7 @@ def removal(cluster: Cluster, leaving: frozenset[ObjectId], installation: Instal
             for field, entry, path in listing.entries
             if path == file
         ]
-    operations += _useless_patches(listing, cluster.builds[listing.parent], leaving, tree)
+    operations += useless_patches(listing, cluster.builds[listing.parent], leaving, tree)
     return PhaseDraft(tuple(operations), tuple(_unread(listing, tree)))
 
 
@@ -120,32 +120,6 @@ def _check_fields(listing: Listing, tree: Tree) -> None:
                 where=f"{listing.path}:{document.line_of(field)}",
                 hint="write it as `patches` with a target",
             )
-
-
-def _useless_patches(listing: Listing, owner: Build, leaving: frozenset[ObjectId], tree: Tree) -> Iterator[Operation]:
-    """Patches that hit only what leaves; one without target would fail the build."""
-    for document in documents_of(tree, listing.path):
-        patches = document.mapping.get("patches")
-        entries = patches if isinstance(patches, list) else []
-        useless = [number for number, entry in enumerate(entries) if _hits_only(mapping(entry), owner, leaving)]
-        why = "it changed only components that are gone"
-        if useless and len(useless) == len(entries):
-            yield RemoveField(listing.path, document.index, ("patches",), why)
-        else:
-            for number in reversed(useless):
-                yield RemoveField(listing.path, document.index, ("patches", number), why)
-
-
-def _hits_only(entry: Mapping[str, Any], owner: Build, leaving: frozenset[ObjectId]) -> bool:
-    hit = {object.id for object in selected(_target_of(entry), owner.objects)}
-    return bool(hit) and hit <= leaving
-
-
-def _target_of(entry: Mapping[str, Any]) -> Pairs:
-    """The target of a patch, or the object that it names."""
-    target = tuple((str(key), str(value)) for key, value in mapping(entry.get("target")).items())
-    named = id_of(mapping(embedded_text(str(entry.get("patch", "")))))
-    return target or ((("kind", named.kind), ("name", named.name)) if named.name else ())
 
 
 def _unread(listing: Listing, tree: Tree) -> Iterator[str]:

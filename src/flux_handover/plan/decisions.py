@@ -11,11 +11,8 @@ from flux_handover.plan.target import InstanceForm, Target
 
 def decisions(cluster: Cluster, installation: Installation, target: Target) -> tuple[str, ...]:
     """Why the plan is as it is."""
-    root = cluster.builds[cluster.root].ks
-    identical = "" if root.source.name != root.id.name else ", and it would drop every field that its template lacks"
     return (
-        f"no sync: {root.id} and {root.source} stay as they are; a sync gives one name to both{identical}",
-        f"a bare cluster: bootstrap applies {root.source} and {root.id} after the FluxInstance is Ready",
+        *_about_sync(cluster, target),
         f"not 2.x: {target.flux_version} runs, and a range would move Flux in the step that adopts it",
         "when to widen: in a commit of its own, after the last phase, once storedVersions are clean",
         *_operator(target, installation),
@@ -25,6 +22,21 @@ def decisions(cluster: Cluster, installation: Installation, target: Target) -> t
         f"the Namespace {target.namespace} belongs to the operator from phase instance on: "
         "later edits of its file have no effect, the patch on kind Namespace has",
         *target.layout.reasons,
+    )
+
+
+def _about_sync(cluster: Cluster, target: Target) -> tuple[str, str]:
+    """Who applies source and root from now on, in the running cluster and in a bare one."""
+    root = cluster.builds[cluster.root].ks
+    if target.synced:
+        return (
+            f"sync: the operator makes {root.source} and {root.id}; patches give back every field that a sync lacks",
+            "a bare cluster: nothing applies the root by hand, the FluxInstance makes it; its name must never change",
+        )
+    identical = "" if root.source.name != root.id.name else ", and it would drop every field that its template lacks"
+    return (
+        f"no sync: {root.id} and {root.source} stay as they are; a sync gives one name to both{identical}",
+        f"a bare cluster: bootstrap applies {root.source} and {root.id} after the FluxInstance is Ready",
     )
 
 

@@ -17,7 +17,7 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import HELM_POLICY, PRUNE, mapping
 from flux_handover.plan import present
-from flux_handover.plan.choosing import CHARTS
+from flux_handover.plan.choosing import CHARTS, strategy_of
 from flux_handover.plan.located import layout_of
 from flux_handover.plan.phases import Plan
 from flux_handover.plan.placement import INSTANCE, OPERATOR
@@ -33,7 +33,7 @@ def finished_plan(snapshot: Snapshot, cluster: Cluster, installation: Installati
     found = present.instance(cluster)
     if found is None:
         raise UnsupportedInstallation("there is no FluxInstance", where=cluster.name)
-    open_ends = tuple(_open_ends(found))
+    open_ends = tuple(_open_ends(found, cluster))
     if open_ends:
         raise UnsupportedInstallation(
             f"a FluxInstance is reachable already: {'; '.join(open_ends)}",
@@ -61,7 +61,7 @@ def target_of(found: PresentInstance, cluster: Cluster, tree: Tree, options: Opt
     chart = present.chart_version(found.found.object, cluster) or version
     values = found.release.values if found.release else {}
     return Target(
-        sync=options.sync,
+        sync=strategy_of(cluster, options),
         form=InstanceForm.HELMRELEASE if found.release else InstanceForm.MANIFEST,
         namespace=namespace,
         operator_version=f"v{version}" if version else "",
@@ -76,20 +76,26 @@ def target_of(found: PresentInstance, cluster: Cluster, tree: Tree, options: Opt
         instance=_release(INSTANCE, namespace, chart, values),
         layout=layout_of(cluster, tree),
         common_metadata=_frozen(spec.get("commonMetadata")),
+        synced=_frozen(present.sync_of(found)),
     )
 
 
-def _open_ends(found: PresentInstance) -> Iterator[str]:
+def _open_ends(found: PresentInstance, cluster: Cluster) -> Iterator[str]:
     distribution = mapping(found.spec.get("distribution"))
     version = str(distribution.get("version", "2.x"))
     if not _EXACT.fullmatch(version):
         yield f"its version {version} is a range"
-    if mapping(found.spec.get("sync")).get("url"):
+    if present.sync_of(found) and not is_root_of(found, cluster):
         yield "it has a sync of its own"
     if found.release is not None and str(distribution.get("artifact", ":latest")).endswith(":latest"):
         yield "its artifact moves without a commit"
     if not _is_protected(found):
         yield "removing it from Git uninstalls Flux"
+
+
+def is_root_of(found: PresentInstance, cluster: Cluster) -> bool:
+    """Whether the sync of a FluxInstance makes the root of the cluster, and not a second one (E6)."""
+    return cluster.root in present.made_by(present.sync_of(found), found.found.object.id.namespace)
 
 
 def _is_protected(found: PresentInstance) -> bool:

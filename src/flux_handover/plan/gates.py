@@ -33,6 +33,11 @@ from flux_handover.plan.target import InstanceForm, Target
 KUSTOMIZATIONS = "kustomizations.kustomize.toolkit.fluxcd.io"
 HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
 OCI_REPOSITORIES = "ocirepositories.source.toolkit.fluxcd.io"
+SOURCES = {
+    "GitRepository": "gitrepositories.source.toolkit.fluxcd.io",
+    "OCIRepository": OCI_REPOSITORIES,
+    "Bucket": "buckets.source.toolkit.fluxcd.io",
+}
 INSTANCES = "fluxinstances.fluxcd.controlplane.io"
 _OWNERS = ((KUSTOMIZE_GROUP, "Kustomization"), (HELM_GROUP, "HelmRelease"))
 _PRUNE_MARK = ("metadata", "annotations", PRUNE)
@@ -326,6 +331,17 @@ def _gone(id: ObjectId) -> Gate:
     )
 
 
+def _escaped(key: str) -> str:
+    return key.replace(".", "\\.")
+
+
+OWNERSHIP = (
+    f"{{.metadata.labels.{_escaped(OPERATOR_NAME)}}} [{{.metadata.labels.{_escaped(OWNER_NAME)}}}]"
+    f" {{.metadata.annotations.{_escaped(PRUNE)}}}"
+)
+"""kubectl's words for whose an object is: the operator's label, the old owner's, and the opt-out."""
+
+
 def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
     """One line for each object: the operator's label, no owner label, the opt-out."""
     marks = f"{{.metadata.labels.{_escaped(OPERATOR_NAME)}}} [{{.metadata.labels.{_escaped(OWNER_NAME)}}}]"
@@ -341,11 +357,12 @@ def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
             command=f"kubectl {place}get {kinds} -l app.kubernetes.io/part-of=flux -o jsonpath='{path}'",
             expect="\n".join(f"{id.kind}/{id.name} {target.instance_id.name} [] Disabled" for id in sorted(ids)),
             why="an object that still carries the old owner's label can be deleted by it (E4)",
-            looks_for=Every(tuple(_owned(id, target.instance_id.name) for id in ids)),
+            looks_for=Every(tuple(owned(id, target.instance_id.name) for id in ids)),
         )
 
 
-def _owned(id: ObjectId, instance: str) -> Has:
+def owned(id: ObjectId, instance: str) -> Has:
+    """The object has the operator's label and opt-out, and no label of a Kustomization."""
     labels = ("metadata", "labels")
     fields = (
         FieldIs((*labels, OPERATOR_NAME), re.escape(instance)),
@@ -367,7 +384,3 @@ def _plural(id: ObjectId) -> str:
     if id.kind == "NetworkPolicy":
         return "networkpolicies"
     return {"CustomResourceDefinition": "crds"}.get(id.kind, f"{id.kind.lower()}s")
-
-
-def _escaped(key: str) -> str:
-    return key.replace(".", "\\.")

@@ -99,19 +99,16 @@ def instance_manifest(target: Target) -> dict[str, Any]:
 
 
 def _instance_fields(target: Target, layout: Layout) -> dict[str, Any]:
-    checks = [
-        {
-            "apiVersion": OPERATOR_API,
-            "kind": "FluxInstance",
-            "name": target.instance_id.name,
-            "namespace": target.namespace,
-        }
-    ]
+    """What makes the instance's Kustomization ready: with a sync not the FluxInstance, which waits for the root."""
+    id = target.instance_id
+    own = {"apiVersion": OPERATOR_API, "kind": id.kind, "name": id.name, "namespace": id.namespace}
+    checks = [] if target.synced else [own]
     if target.form is InstanceForm.HELMRELEASE:
         api = _api_version(target, HELM_GROUP, "HelmRelease")
         id = target.instance.id
         checks.insert(0, {"apiVersion": api, "kind": id.kind, "name": id.name, "namespace": id.namespace})
-    return {"dependsOn": [{"name": layout.operator.ks.name}], "wait": False, "healthChecks": checks}
+    fields: dict[str, Any] = {"dependsOn": [{"name": layout.operator.ks.name}], "wait": False}
+    return {**fields, "healthChecks": checks} if checks else fields
 
 
 def _ks(app: AppFiles, target: Target, layout: Layout, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class PhaseName(Enum):
     INSTANCE = "instance"
     BOOTSTRAP = "bootstrap"
     RETIRE = "retire"
+    SYNC = "sync"
     REFERENCES = "references"
     UPGRADE = "upgrade"
 

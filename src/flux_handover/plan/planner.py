@@ -30,6 +30,8 @@ from flux_handover.plan.listings import local_builds
 from flux_handover.plan.phases import Gate, Phase, PhaseDraft, PhaseName, Plan, changed_files
 from flux_handover.plan.protecting import Override
 from flux_handover.plan.referencing import references, with_references
+from flux_handover.plan.synced_gates import before_sync
+from flux_handover.plan.syncing import leave_to_the_operator
 from flux_handover.plan.target import Options, Target
 from flux_handover.plan.ways_back import way_back
 from flux_handover.tree import Tree
@@ -75,15 +77,11 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
 
 
 def _finished(plan: Plan, snapshot: Snapshot, cluster: Cluster) -> Plan:
-    """A plan of what may follow once the old installation is gone: only what names things."""
-    tree = snapshot.tree
-    style = learn_style(tree, plan.target.layout.listing.rpartition("/")[0])
+    """A plan of what may follow once the old installation is gone: its sync, and what names things."""
+    style = learn_style(snapshot.tree, plan.target.layout.listing.rpartition("/")[0])
     handover = Handover(cluster, plan.installation, plan.target, style)
-    draft = references(cluster, plan.installation, plan.target, style, tree, tree)
-    if not draft.operations:
-        return plan
-    drafted = _Drafted(PhaseName.REFERENCES, draft, tree, edited(tree, draft.operations))
-    return replace(plan, phases=tuple(_phases(tree, handover, (drafted,), ())))
+    drafted = tuple(_drafted(handover, snapshot.tree, after=PhaseName.RETIRE))
+    return replace(plan, phases=tuple(_phases(snapshot.tree, handover, drafted, ()))) if drafted else plan
 
 
 def _check_shared(snapshot: Snapshot, cluster: Cluster, drafted: tuple[_Drafted, ...]) -> None:
@@ -130,13 +128,17 @@ def _with_instance(handover: Handover, tree: Tree, read: Read) -> Cluster:
     return read(tree).cluster(handover.cluster.name)
 
 
-def _drafted(handover: Handover, tree: Tree, until: PhaseName = PhaseName.REFERENCES) -> Iterator[_Drafted]:
-    for name, draft_on in _drafters(handover, tree).items():
+def _drafted(
+    handover: Handover, tree: Tree, until: PhaseName = PhaseName.REFERENCES, after: PhaseName = PhaseName.PREFLIGHT
+) -> Iterator[_Drafted]:
+    order = list(PhaseName)
+    drafters = {n: d for n, d in _drafters(handover, tree).items() if order.index(n) > order.index(after)}
+    for name, draft_on in drafters.items():
         draft = draft_on(tree)
         if draft.operations:
-            after = edited(tree, draft.operations)
-            yield _Drafted(name, draft, tree, after)
-            tree = after
+            changed = edited(tree, draft.operations)
+            yield _Drafted(name, draft, tree, changed)
+            tree = changed
         if name is until:
             return
 
@@ -153,6 +155,7 @@ def _drafters(handover: Handover, before: Tree) -> dict[PhaseName, Drafter]:
         PhaseName.RETIRE: lambda tree: with_references(
             retiring.retire(cluster, installation, layout, tree), cluster, target, tree
         ),
+        PhaseName.SYNC: lambda tree: leave_to_the_operator(cluster, target, tree),
         PhaseName.REFERENCES: lambda tree: references(cluster, installation, target, style, tree, before),
     }
 
@@ -206,6 +209,7 @@ TITLES = {
     PhaseName.INSTANCE: "Let the operator take Flux over",
     PhaseName.BOOTSTRAP: "Install Flux by its operator from nothing",
     PhaseName.RETIRE: "Remove the old Flux installation",
+    PhaseName.SYNC: "Leave source and root to the operator",
     PhaseName.REFERENCES: "Follow the new names everywhere else",
     PhaseName.UPGRADE: "Upgrade Flux",
 }
@@ -222,6 +226,8 @@ def _gates(phase: PhaseName, handover: Handover, removed: frozenset[ObjectId]) -
             return gates.before_instance(target)
         case PhaseName.BOOTSTRAP | PhaseName.RETIRE:
             return gates.after_instance(target, installation)
+        case PhaseName.SYNC:
+            return before_sync(handover.cluster, target)
         case PhaseName.REFERENCES:
             return gates.before_references(removed)
         case PhaseName.PREFLIGHT | PhaseName.PROTECT | PhaseName.UPGRADE:

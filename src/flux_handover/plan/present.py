@@ -8,7 +8,7 @@ from typing import Any
 
 from flux_handover.model.flux import HelmRelease, helm_release_of, is_instance, is_kind, source_of
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import HELM_GROUP, Object, mapping
+from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP, Object, ObjectId, mapping
 
 _OPERATOR_CHART = "flux-operator"
 _INSTANCE_CHART = "flux-instance"
@@ -45,6 +45,27 @@ def instance(cluster: Cluster) -> PresentInstance | None:
         release = helm_release_of(present.object)
         return PresentInstance(present, mapping(release.values.get("instance")), release)
     return None
+
+
+def sync_of(found: PresentInstance) -> Mapping[str, Any]:
+    """`spec.sync` of a FluxInstance; without an address there is none, whatever else is said."""
+    sync = mapping(found.spec.get("sync"))
+    return sync if sync.get("url") else {}
+
+
+def made_by(sync: Mapping[str, Any], namespace: str) -> frozenset[ObjectId]:
+    """The source and the root that the operator makes of a sync; none where there is no sync."""
+    if not sync.get("url"):
+        return frozenset()
+    name = str(sync.get("name") or namespace)
+    source = ObjectId(SOURCE_GROUP, str(sync.get("kind") or "GitRepository"), namespace, name)
+    return frozenset({source, ObjectId(KUSTOMIZE_GROUP, "Kustomization", namespace, name)})
+
+
+def synced_ids(cluster: Cluster) -> frozenset[ObjectId]:
+    """What the FluxInstance of a cluster makes of its sync."""
+    found = instance(cluster)
+    return made_by(sync_of(found), found.found.object.id.namespace) if found else frozenset()
 
 
 def _releases(cluster: Cluster, chart: str) -> Iterator[Present]:

@@ -21,14 +21,13 @@ from flux_handover.plan.layout import Layout
 from flux_handover.plan.listings import (
     KUSTOMIZATION_FILES,
     document_of,
-    documents_of,
     listed_entries,
-    live_listings,
     read_files,
 )
-from flux_handover.plan.operations import Operation, RemoveDocument, RemoveFile, SetField, UnlistResource
+from flux_handover.plan.operations import Operation, RemoveFile, SetField
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.protecting import leaving
+from flux_handover.plan.removing import removed_documents
 from flux_handover.tree import Tree, clean_path
 
 _INSTALL = re.compile(
@@ -43,7 +42,7 @@ def retire(cluster: Cluster, installation: Installation, layout: Layout, tree: T
     if installation.method is Method.HELM_CHART:
         return releasing.forgotten(installation, cluster, tree)
     removed = tuple(_removed(cluster, installation))
-    operations = [*_documents(removed, cluster, tree)]
+    operations = [*removed_documents(removed, cluster, tree, "the operator installs Flux now")]
     operations += _dependents(cluster, installation, layout, tree)
     operations += _install_manifests(cluster, installation, tree)
     notes = tuple(_left(operations, tree))
@@ -65,37 +64,6 @@ def _file(where: Location | None, id: ObjectId) -> str:
     if where is None:
         raise UnsupportedInstallation(f"{id} is not written in this repository", hint="remove it where it is written")
     return where.file
-
-
-def _documents(removed: tuple[tuple[ObjectId, str], ...], cluster: Cluster, tree: Tree) -> Iterator[Operation]:
-    """Whole files where everything in them goes, else single documents."""
-    by_file: dict[str, list[ObjectId]] = {}
-    for id, file in removed:
-        by_file.setdefault(file or _file_with(id, cluster, tree), []).append(id)
-    for file, ids in sorted(by_file.items()):
-        there = documents_of(tree, file)
-        if len(there) == len(ids):
-            yield RemoveFile(file, tuple(ids), "the operator installs Flux now")
-            yield from _unlisted(file, cluster, tree)
-        else:
-            for id in ids:
-                document = document_of(tree, file, id)
-                line = document.line if document else 0
-                yield RemoveDocument(id, Location(file, line), "the operator installs Flux now")
-
-
-def _file_with(id: ObjectId, cluster: Cluster, tree: Tree) -> str:
-    found = next((path for path in read_files(cluster, tree) if document_of(tree, path, id) is not None), None)
-    if found is None:
-        raise UnsupportedInstallation(f"{id} is not written in this repository", hint="remove it where it is written")
-    return found
-
-
-def _unlisted(file: str, cluster: Cluster, tree: Tree) -> Iterator[Operation]:
-    for listing in live_listings(cluster, tree):
-        for field, entry, path in listing.entries:
-            if path == file:
-                yield UnlistResource(listing.path, field, entry, f"{file} is gone")
 
 
 def _dependents(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> Iterator[Operation]:

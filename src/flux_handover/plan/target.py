@@ -38,12 +38,12 @@ class SyncStrategy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user decides; everything else is learnt from the repository."""
+    """What the user decides; everything else is learnt from the repository, also a sync that is there already."""
 
     operator_version: str | None = None
     instance_as: InstanceForm = InstanceForm.HELMRELEASE
     place_under: str | None = None
-    sync: SyncStrategy = SyncStrategy.KEEP
+    sync: SyncStrategy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Target:
 
     `cluster` and `distribution` are the FluxInstance's fields of that name; `instance` is its
     chart's release, also where the form is a manifest (its values are then not used). `layout` says
-    where the files of both are, or will be.
+    where the files of both are, or will be. `synced` is the FluxInstance's `sync`, empty where it has none.
     """
 
     sync: SyncStrategy
@@ -106,6 +106,7 @@ class Target:
     tenancy: Tenancy = field(default_factory=Tenancy)
     common_metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+    synced: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def instance_id(self) -> ObjectId:
@@ -122,6 +123,8 @@ class Target:
         }
         if self.common_metadata:
             spec["commonMetadata"] = dict(self.common_metadata)
+        if self.synced:
+            spec["sync"] = dict(self.synced)
         if self.patches:
             spec["kustomize"] = {"patches": [entry_of(patch) for patch in self.patches]}
         return spec

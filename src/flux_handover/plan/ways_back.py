@@ -12,7 +12,7 @@ from typing import assert_never
 from flux_handover.model.installation import Installation, Method
 from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA
 from flux_handover.plan import releasing
-from flux_handover.plan.gates import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, OCI_REPOSITORIES
+from flux_handover.plan.gates import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, OCI_REPOSITORIES, SOURCES
 from flux_handover.plan.phases import LiveStep, PhaseName
 from flux_handover.plan.target import InstanceForm, Target
 
@@ -26,7 +26,7 @@ def way_back(phase: PhaseName, target: Target, installation: Installation) -> tu
             return ()
         case PhaseName.PROTECT if installation.method is Method.HELM_CHART:
             return (revert(phase), *releasing.resumed(installation))
-        case PhaseName.PROTECT | PhaseName.BOOTSTRAP | PhaseName.REFERENCES | PhaseName.UPGRADE:
+        case PhaseName.PROTECT | PhaseName.BOOTSTRAP | PhaseName.SYNC | PhaseName.REFERENCES | PhaseName.UPGRADE:
             return (revert(phase),)
         case PhaseName.OPERATOR:
             return (revert(phase), *_without_operator(target))
@@ -95,6 +95,8 @@ def _suspend(kind: str, name: str, namespace: str) -> LiveStep:
 def _opt_outs_removed(target: Target, installation: Installation) -> tuple[LiveStep, ...]:
     kinds = "crds,namespaces,clusterroles,clusterrolebindings"
     local = "deployments,services,serviceaccounts,resourcequotas,networkpolicies"
+    if target.synced:
+        local += f",{KUSTOMIZATIONS},{SOURCES[target.synced['kind']]}"
     label = "-l app.kubernetes.io/part-of=flux"
     steps = [
         LiveStep(

@@ -23,7 +23,7 @@ from flux_handover.proof.obligations import Judgement, Obligation, Verdict
 from flux_handover.proof.stages import Revision
 from flux_handover.proof.steps import Step
 
-_NEW_WAY = frozenset({PhaseName.BOOTSTRAP, PhaseName.RETIRE, PhaseName.REFERENCES, PhaseName.UPGRADE})
+_OLD_WAY = frozenset({PhaseName.PREFLIGHT, PhaseName.PROTECT, PhaseName.OPERATOR, PhaseName.INSTANCE})
 _SHOWN = 8
 
 
@@ -48,7 +48,7 @@ def prove_bootstrap_complete(step: Step) -> Judgement:
     """A bare cluster can be built after the phase: by the operator from phase `bootstrap` on, else as before."""
     before, after = _rebuild(step.before), _rebuild(step.after)
     problems = tuple(_lost(before, after))
-    if step.phase.name in _NEW_WAY:
+    if step.phase.name not in _OLD_WAY:
         problems += (*_incomplete(after), *_versions(step.after))
     if problems and not after.unread:
         return Judgement(Obligation.BOOTSTRAP_COMPLETE, Verdict.REFUTED, problems[:_SHOWN])
@@ -61,9 +61,13 @@ def prove_bootstrap_complete(step: Step) -> Judgement:
 def _rebuild(revision: Revision) -> _Rebuild:
     steps = bootstrap_steps(revision.cluster, revision.tree)
     created = {id: step.where for step in reversed(steps) for id in step.creates}
+    installed = {part: step.where for step in reversed(steps) for part in step.installs}
+    if Installs.INSTANCE in installed:
+        # What a FluxInstance syncs, the operator makes: no step has to.
+        created = {**dict.fromkeys(present.synced_ids(revision.cluster), installed[Installs.INSTANCE]), **created}
     return _Rebuild(
         created=created,
-        installed={part: step.where for step in reversed(steps) for part in step.installs},
+        installed=installed,
         lacking=tuple(need for need in root_needs(revision.cluster) if need.id not in created),
         stuck=stuck(revision.cluster, created),
         unread=tuple(_unread(steps)),

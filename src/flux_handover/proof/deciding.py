@@ -9,9 +9,10 @@ from typing import Any
 from flux_handover import catalogue
 from flux_handover.model.detection_files import flux_part
 from flux_handover.model.effective_kept import lost
-from flux_handover.model.flux import is_instance
+from flux_handover.model.flux import is_instance, source_of
+from flux_handover.model.origin import reference_of
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import OPERATOR_GROUP, PRUNE, Object, ObjectId, id_of, mapping
+from flux_handover.objects import OPERATOR_GROUP, PRUNE, SOURCE_GROUP, Object, ObjectId, id_of, mapping
 from flux_handover.plan import present
 from flux_handover.plan.listings import documents_of
 from flux_handover.plan.operations import (
@@ -147,8 +148,24 @@ def prove_settings_kept(step: Step) -> Judgement:
 def _flux_before(step: Step) -> Iterable[Object]:
     """Flux as the plan found it; where the operator has it already, what the FluxInstance rendered before."""
     if step.plan.installation.live:
-        return map(partial(_with_marks, step), step.plan.installation.live)
+        live = (*step.plan.installation.live, *_adopted_pair(step))
+        return map(partial(_with_marks, step), live)
     return (object for id in step.stages[0].instances for object in step.stages[0].components(id))
+
+
+def _adopted_pair(step: Step) -> Iterator[Object]:
+    """The source and the root as Git has them, where the FluxInstance renders them too."""
+    root = step.before.cluster.builds[step.before.cluster.root].ks
+    rendered = {object.id for id in step.stages[1].instances for object in step.stages[1].components(id)}
+    pair = (root.object, step.before.cluster.sources[root.source].object)
+    yield from (_spelled(object) for object in pair if object.id in rendered)
+
+
+def _spelled(object: Object) -> Object:
+    """A source with what it follows in one spelling: a branch and its full name are the same commits."""
+    if object.id.group != SOURCE_GROUP:
+        return object
+    return Object(object.id, {**object.data, "spec": {**object.spec, "ref": dict(reference_of(source_of(object)))}})
 
 
 def _with_marks(step: Step, object: Object) -> Object:
@@ -169,7 +186,7 @@ def _flux_objects(step: Step) -> Iterable[Object]:
     """
     instances = [step.stages[1].components(id) for id in step.stages[1].instances]
     if instances:
-        return instances[0]
+        return tuple(map(_spelled, instances[0]))
     owner = step.plan.installation.owner
     build = step.after.cluster.builds.get(owner) if owner else None
     release = release_of(step.plan.installation, step.after.cluster, step.after.tree)

@@ -20,6 +20,7 @@ from flux_handover.model.flux import (
     kustomization_of,
     source_of,
 )
+from flux_handover.model.origin import reference_of
 from flux_handover.objects import (
     HELM_GROUP,
     HELM_POLICY,
@@ -150,7 +151,7 @@ def source_spec(source: Source) -> SourceSpec:
 
 def origin_of(source: Source) -> str:
     """Where a source fetches from, as one text."""
-    ref = ",".join(f"{key}={value}" for key, value in sorted(source.ref.items()))
+    ref = ",".join(f"{key}={value}" for key, value in sorted(reference_of(source).items()))
     return f"{source.url}@{ref}" if ref else source.url
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from flux_handover.catalogue.operators import charts_like
 from flux_handover.model.building import Builder, Network
 from flux_handover.model.declared import Declarations
 from flux_handover.model.detection_charts import FLUX_CHART, live_releases
-from flux_handover.model.flux import HelmRelease, helm_releases, is_instance
+from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases, is_instance, kustomizations
 from flux_handover.model.instance import InstanceError, render_instance
 from flux_handover.model.render import Repository, rebuild
 from flux_handover.model.rendering import Build, Cluster
@@ -53,15 +53,13 @@ def step(before: Stage, after: Stage, gates: Gates, world: World | None = None) 
 def stage_of(revision: Revision, before: Revision | None, builder: Builder) -> Stage:
     """The stage of a revision; `before` is the one whose specs the cluster has when this one arrives."""
     charts = dict(_charts(revision))
-    objects = {object.id: object for build in revision.cluster for object in build.present}
-    objects |= {object.id: object for content in charts.values() for object in content}
-    operator = operator_version(revision.cluster)
+    instances = _all_instances(revision.cluster, charts, builder)
     return Stage(
         revision=revision.name,
         cluster=revision.cluster,
-        stale=_stale(before.cluster, revision, builder) if before else (),
+        stale=_stale(before, revision, instances, builder),
         charts=charts,
-        instances=dict(_instances(objects, builder, operator)) if operator else {},
+        instances=instances,
     )
 
 
@@ -77,18 +75,63 @@ def operator_version(cluster: Cluster) -> str:
     return f"v{version}" if version else ""
 
 
-def _stale(before: Cluster, after: Revision, builder: Builder) -> tuple[Build, ...]:
-    """The specs that the cluster had and that this revision changes or drops, on its files."""
+def _stale(
+    before: Revision | None, after: Revision, instances: Mapping[ObjectId, Rendered], builder: Builder
+) -> tuple[Build, ...]:
+    """The specs that the cluster had and that this revision changes or drops, and those that operators give."""
+    old = before.cluster if before else after.cluster
+    given = [*_given(instances), *(_synced(before, builder) if before else ())]
+    known = after.cluster.builds
     specs = [
-        old.ks
-        for old in before
-        if old.id not in after.cluster.builds
-        or after.cluster.builds[old.id].ks.object.data.get("spec") != old.ks.object.data.get("spec")
+        ks for ks in (*(build.ks for build in old), *given) if ks.id not in known or _spec(known[ks.id].ks) != _spec(ks)
     ]
     if not specs:
         return ()
     repository = Repository(after.tree, Declarations((), ()), builder, Network.DENIED)
-    return rebuild(specs, after.cluster, before, root_source(after.cluster), repository)
+    rebuilt = (rebuild(batch, after.cluster, old, root_source(after.cluster), repository) for batch in _batches(specs))
+    return tuple(build for builds in rebuilt for build in builds)
+
+
+def _spec(ks: FluxKustomization) -> Any:
+    return ks.object.data.get("spec")
+
+
+def _batches(specs: Iterable[FluxKustomization]) -> list[list[FluxKustomization]]:
+    """Each spec once, and in a batch no Kustomization twice: one may have had several."""
+    batches: list[list[FluxKustomization]] = []
+    for ks in specs:
+        alike = [one for batch in batches for one in batch if one.id == ks.id]
+        if any(_spec(one) == _spec(ks) for one in alike):
+            continue
+        if len(alike) == len(batches):
+            batches.append([])
+        batches[len(alike)].append(ks)
+    return batches
+
+
+def _synced(revision: Revision, builder: Builder) -> tuple[FluxKustomization, ...]:
+    """The specs that operators gave at a revision."""
+    charts = dict(_charts(revision))
+    objects = _objects(revision.cluster, charts).values()
+    if not any(is_instance(object) and object.spec.get("sync") for object in objects):
+        return ()
+    return _given(_all_instances(revision.cluster, charts, builder))
+
+
+def _given(instances: Mapping[ObjectId, Rendered]) -> tuple[FluxKustomization, ...]:
+    return tuple(ks for one in instances.values() if isinstance(one, tuple) for ks in kustomizations(one))
+
+
+def _objects(cluster: Cluster, charts: Mapping[ObjectId, tuple[Object, ...]]) -> Mapping[ObjectId, Object]:
+    objects = {object.id: object for build in cluster for object in build.present}
+    return objects | {object.id: object for content in charts.values() for object in content}
+
+
+def _all_instances(
+    cluster: Cluster, charts: Mapping[ObjectId, tuple[Object, ...]], builder: Builder
+) -> Mapping[ObjectId, Rendered]:
+    operator = operator_version(cluster)
+    return dict(_instances(_objects(cluster, charts), builder, operator)) if operator else {}
 
 
 def _charts(revision: Revision) -> Iterator[tuple[ObjectId, tuple[Object, ...]]]:

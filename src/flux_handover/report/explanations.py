@@ -163,6 +163,12 @@ PHASES: Mapping[PhaseName, Explanation] = MappingProxyType(
                 "Push it only after the gate of the instance was seen; the way back is longer from here on.",
             ),
             _phase(
+                PhaseName.SYNC,
+                "The source and the root leave Git, where the FluxInstance makes them from its `sync`.",
+                "The operator has both, with every field that they had; their files have no effect any more.",
+                "Push it only after both were seen to belong to the operator. Nothing is deleted.",
+            ),
+            _phase(
                 PhaseName.REFERENCES,
                 "CI, Renovate, task runners and documentation follow.",
                 "What names the old place does nothing any more, silently.",
