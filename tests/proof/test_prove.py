@@ -167,6 +167,27 @@ def test_a_name_that_leads_nowhere_since_the_phase_is_refuted(demo_steps: Steps)
     assert wanted.name in judgement.evidence[0]
 
 
+def decrypting(cluster: Cluster, id: ObjectId, secret: str) -> Cluster:
+    """The cluster with one of its Kustomizations decrypted by a key that nothing renders."""
+    build = next(b for b in cluster if any(o.id == id for o in b.objects))
+    spec = {"decryption": {"provider": "sops", "secretRef": {"name": secret}}}
+    objects = tuple(object_of({**o.data, "spec": {**o.spec, **spec}}) if o.id == id else o for o in build.objects)
+    return with_builds(cluster, replace(build, objects=objects))
+
+
+@pytest.mark.parametrize(("relied_on", "verdict"), [("key", Verdict.HOLDS), ("other", Verdict.REFUTED)])
+def test_a_key_that_a_kustomization_relies_on_is_there(relied_on: str, verdict: Verdict, demo_steps: Steps) -> None:
+    operator = demo_steps["operator"]
+    new = operator.plan.target.layout.operator.ks
+    other = next(b.id for b in operator.before.cluster if b.parent is not None)
+    before = replace(operator.before, cluster=decrypting(operator.before.cluster, other, relied_on))
+    after = decrypting(decrypting(operator.after.cluster, other, relied_on), new, "key")
+
+    judgement = prove_references_resolve(with_cluster(replace(operator, before=before), lambda _: after))
+
+    assert judgement.verdict is verdict, judgement.evidence
+
+
 def _without(cluster: Cluster, id: ObjectId) -> dict[ObjectId, Source]:
     return {key: source for key, source in cluster.sources.items() if key != id}
 

@@ -12,9 +12,15 @@ SHOWN = 8
 
 
 def prove_references_resolve(step: Step) -> Judgement:
-    """No live object names one that is not there, unless it did so before the phase."""
+    """No live object names one that is not there, unless it did so before the phase.
+
+    Keys and variables that a Kustomization needed before are there, or it would not be Ready, which a gate of
+    `preflight` sees (`fluxcd/kustomize-controller:internal/decryptor/decryptor.go#ImportKeys@v1.6.1`).
+    """
     before, after = _dangling(step.before), _dangling(step.after)
-    fresh = [found for key, found in after.items() if key not in before]
+    relied_on = {one.reference.target for one in before.values() if one.reference.holder.kind == "Kustomization"}
+    there = {id for id in relied_on if id.kind in ("Secret", "ConfigMap")}
+    fresh = [found for key, found in after.items() if key not in before and found.reference.target not in there]
     if not fresh:
         known = f"; {len(after)} lead nowhere, as before" if after else ""
         evidence = f"every reference between live objects resolves as before{known}"
