@@ -128,8 +128,9 @@ def test_the_instance_by_default_follows_the_latest_artifact() -> None:
     }
 
 
-def test_an_empty_artifact_means_the_operators_own_manifests() -> None:
-    assert "artifact" not in spec({"distribution": {"artifact": ""}})["distribution"]
+@pytest.mark.parametrize("written", ["", None])
+def test_an_artifact_without_a_value_is_written_as_null(written: str | None) -> None:
+    assert spec({"distribution": {"artifact": written}})["distribution"]["artifact"] is None
 
 
 @pytest.mark.parametrize(("version", "written"), [("0.46.0", 2.1), ("0.47.0", "2.10")])

@@ -1,6 +1,7 @@
 """Phase `bootstrap`: the operator installs Flux on a bare cluster, by the tool that is there."""
 
 import pytest
+import yaml
 from builders import yaml_text
 from planning import CASES, Reader, names_of, tree_of
 
@@ -197,7 +198,7 @@ def test_releases_in_a_file_that_does_not_render_move_to_one_of_their_own(reader
     written = text(phase, "boot/helmfile.d/05-flux.yaml")
     assert written.startswith("---\n# yaml-language-server: $schema=https://json.schemastore.org/helmfile\n")
     assert "timeout: 300" in written
-    assert written.count("postsync") == 2
+    assert written.count("postsync") == 3
     (finding,) = [finding for finding in plan.findings if finding.hazard == "B1"]
     assert str(finding.where) == "boot/helmfile.d/04-all.yaml:7"
 
@@ -212,6 +213,34 @@ def test_a_file_that_renders_keeps_its_releases_and_gets_their_version(reader: R
 
     assert text(phase, path) == text(done, path)
     assert phase.files.changed == (path,)
+
+
+def test_a_release_of_a_person_gets_an_artifact_that_a_bare_cluster_takes(reader: Reader) -> None:
+    done = bootstrap(reader.plan(with_files(ORCHARD, "Taskfile.yaml", TASKFILE)))
+    path = "fleet/install/helmfile.yaml"
+    whole = text(done, path)
+    value, hooks = whole.index("    setTemplate:"), whole.index("    hooks:")
+    bare = whole[:value] + whole[whole.index("    needs:") : hooks]
+
+    phase = bootstrap(reader.plan(done.tree.with_file(path, bare.encode())))
+
+    releases = [yaml.safe_load(one)["releases"][-1] for one in (text(phase, path), whole)]
+    assert releases[0] == releases[1]
+    assert releases[0]["setTemplate"][0]["value"].endswith(":v{{ .Release.ChartVersion }}")
+    assert phase.files.changed == (path,)
+
+
+def test_hooks_that_are_there_stay_before_ours(reader: Reader) -> None:
+    done = bootstrap(reader.plan(with_files(ORCHARD, "Taskfile.yaml", TASKFILE)))
+    path = "fleet/install/helmfile.yaml"
+    whole = text(done, path)
+    theirs = "    hooks:\n      - events: [presync]\n        command: date\n"
+    bare = whole[: whole.index("    setTemplate:")] + whole[whole.index("    needs:") : whole.index("    hooks:")]
+
+    phase = bootstrap(reader.plan(done.tree.with_file(path, (bare + theirs).encode())))
+
+    hooks = yaml.safe_load(text(phase, path))["releases"][-1]["hooks"]
+    assert [hook["command"] for hook in hooks] == ["date", "kubectl"]
 
 
 def moved(tree: Tree, old: str, new: str) -> Tree:

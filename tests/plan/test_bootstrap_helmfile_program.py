@@ -10,6 +10,8 @@ import pytest
 import yaml
 from planning import CASES, DEMO, Reader, tree_of
 
+from flux_handover import catalogue
+from flux_handover.adapters.sandbox.releases.artifacts import chart_files
 from flux_handover.plan.bootstrap_helmfiles import helmfiles
 from flux_handover.plan.phases import PhaseName
 from flux_handover.tree import Tree
@@ -45,7 +47,7 @@ def with_local_charts(directory: Path, helmfile: Path) -> None:
         (chart / "templates").mkdir(parents=True)
         (chart / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: 0.0.0\n")
         (chart / "templates" / "values.yaml").write_text("name: {{ .Release.Name }}\nvalues: {{ toJson .Values }}\n")
-    text = re.sub(r"oci://\S+/(flux-\w+)", rf"{directory}/charts/\1", helmfile.read_text())
+    text = re.sub(r"chart: oci://\S+/(flux-\w+)", rf"chart: {directory}/charts/\1", helmfile.read_text())
     helmfile.write_text(re.sub(r"version: \S+", "version: 0.0.0", text))
 
 
@@ -73,7 +75,36 @@ def test_the_real_helmfile_hands_over_the_values_in_git(repository: Path, tmp_pa
 
     assert [release["name"] for release in built["releases"]] == ["flux-operator", "flux-instance"]
     rendered = {document["name"]: document["values"] for document in documents if document}
-    assert rendered == {
+    artifact = rendered["flux-instance"]["instance"]["distribution"].pop("artifact")
+    assert artifact == "oci://ghcr.io/controlplaneio-fluxcd/flux-operator-manifests:v0.0.0"
+    expected = {
         release.name: yaml.safe_load(yaml.safe_dump(dict(release.values)))
         for release in (plan.target.operator, plan.target.instance)
     }
+    assert expected["flux-instance"]["instance"]["distribution"].pop("artifact") == ""
+    assert rendered == expected
+
+
+def test_a_bare_cluster_gets_an_instance_that_its_crd_takes(tmp_path: Path, reader: Reader) -> None:
+    """With a chart that writes the artifact as the published one does; its hook is what follows."""
+    plan = reader.plan(tree_of(DEMO))
+    tree = next(phase.tree for phase in plan.phases if phase.name is PhaseName.BOOTSTRAP)
+    path = next(h.path for h in helmfiles(tree) if any(r.name == "flux-operator" for r in h.releases))
+    written(tmp_path, tree)
+    with_local_charts(tmp_path, tmp_path / path)
+    for name, content in chart_files("flux-instance").items():
+        place = tmp_path / "charts" / "flux-instance" / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(content)
+    (tmp_path / "charts" / "flux-instance" / "templates" / "values.yaml").unlink()
+
+    selector = ("--selector", "name=flux-instance")
+    (instance,) = yaml.safe_load_all(run(tmp_path, "--file", path, *selector, "template", "--skip-deps"))
+    (null,) = yaml.safe_load_all(
+        run(tmp_path, "--file", path, *selector, "template", "--skip-deps", "--set", "instance.distribution.artifact=")
+    )
+
+    schema = catalogue.operator_schema(plan.target.operator_version, "FluxInstance")
+    assert schema is not None
+    assert catalogue.validate(schema, instance) == ()
+    assert [str(misfit) for misfit in catalogue.validate(schema, null)] == [".spec.distribution.artifact: is null"]

@@ -33,6 +33,7 @@ def changed(tree: Tree, path: str, old: str, new: str) -> Tree:
         ("version: 2.6.4", "version: 2.6.3", "its version is 2.6.3, v2.6.4 runs"),
         ("      - image-automation-controller\n", "", "its components are not the running"),
         ("networkPolicy: true", "networkPolicy: false", "its networkPolicy is false"),
+        ('        artifact: ""\n', "", "its artifact moves without a commit"),
         ("      cluster:\n", "      sync:\n        url: https://x.example.org\n      cluster:\n", "it has a sync"),
     ],
 )

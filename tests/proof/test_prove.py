@@ -11,9 +11,14 @@ from planning import DEMO, Reader, tree_of
 
 from flux_handover.model.flux import Source
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import ObjectId, object_of
+from flux_handover.objects import Object, ObjectId, object_of
 from flux_handover.plan.phases import LiveStep, PhaseName, Plan
-from flux_handover.proof.deciding import prove_builds, prove_content_kept, prove_settings_kept
+from flux_handover.proof.deciding import (
+    prove_builds,
+    prove_content_kept,
+    prove_schema_valid,
+    prove_settings_kept,
+)
 from flux_handover.proof.exploration import Violation
 from flux_handover.proof.losing import (
     prove_no_deadlock,
@@ -97,6 +102,41 @@ def test_an_undeclared_deletion_is_refuted_and_a_declared_one_must_happen(demo_s
     assert prove_nothing_lost(silent).verdict is Verdict.REFUTED
     assert prove_nothing_lost(silent).counterexample is not None
     assert prove_nothing_lost(boastful).verdict is Verdict.REFUTED
+
+
+def with_null_artifact(step: Step) -> Step:
+    """The step with the FluxInstance as the chart alone renders it."""
+
+    def rendered(object: Object) -> Object:
+        distribution = {**object.spec["distribution"], "artifact": None}
+        return object_of({**object.data, "spec": {**object.spec, "distribution": distribution}})
+
+    charts = {
+        id: tuple(rendered(o) if o.id.kind == "FluxInstance" else o for o in content)
+        for id, content in step.stages[1].charts.items()
+    }
+    return replace(step, stages=(step.stages[0], replace(step.stages[1], charts=charts)))
+
+
+def test_the_written_instance_has_no_artifact(demo_steps: Steps) -> None:
+    charts = demo_steps["instance"].stages[1].charts.values()
+    (instance,) = (o for content in charts for o in content if o.id.kind == "FluxInstance")
+
+    assert "artifact" not in instance.spec["distribution"]
+
+
+@pytest.mark.parametrize(("flux", "verdict"), [("v2.7.5", Verdict.HOLDS), ("v2.8.7", Verdict.REFUTED)])
+def test_a_null_is_refused_where_helm_applies_server_side(flux: str, verdict: Verdict, demo_steps: Steps) -> None:
+    step = demo_steps["instance"]
+    installation = replace(step.plan.installation, version=flux)
+    step = replace(step, plan=replace(step.plan, installation=installation))
+
+    judged = prove_schema_valid(with_null_artifact(step))
+
+    assert prove_schema_valid(step).verdict is Verdict.HOLDS
+    assert judged.verdict is verdict
+    if verdict is Verdict.REFUTED:
+        assert judged.evidence == ("FluxInstance/flux-system/flux: .spec.distribution.artifact: is null",)
 
 
 def test_an_unfinished_exploration_is_unknown(demo_steps: Steps) -> None:

@@ -20,6 +20,7 @@ from flux_handover.adapters.sandbox.releases.artifacts import (
 from flux_handover.adapters.sandbox.session import Sandbox, running_sandbox
 from flux_handover.catalogue.manifests import install_manifests
 from flux_handover.objects import HELM_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId, mapping
+from flux_handover.plan.embedded import POST_RENDERERS
 
 pytestmark = pytest.mark.sandbox
 Obtain = Callable[..., Mapping[str, Program]]
@@ -29,19 +30,6 @@ CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller", "
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", *CONTROLLERS, "flux-operator")
 INSTANCE = ObjectId(OPERATOR_GROUP, "FluxInstance", "flux-system", "flux")
 VERSION = "0.58.1"
-# An empty artifact is rendered as null, and the CRD has no null for it.
-WITHOUT_ARTIFACT = [
-    {
-        "kustomize": {
-            "patches": [
-                {
-                    "target": {"kind": "FluxInstance"},
-                    "patch": "- op: remove\n  path: /spec/distribution/artifact\n",
-                }
-            ]
-        }
-    }
-]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +118,7 @@ def test_an_instance_adopts_the_running_flux_in_place(sandbox: Sandbox, eventual
         sandbox,
         "flux-instance",
         instance_values(),
-        postRenderers=WITHOUT_ARTIFACT,
+        postRenderers=list(POST_RENDERERS),
         install={"disableWait": True},
         upgrade={"disableWait": True},
     )

@@ -18,7 +18,6 @@ from flux_handover.adapters.sandbox.releases.artifacts import (
     add_chart,
     add_flux_manifests,
     add_operator_manifests,
-    chart_files,
 )
 from flux_handover.adapters.sandbox.session import Sandbox
 from flux_handover.adapters.sandbox.standins.placeholders import is_encrypted, placeholder, replaced
@@ -26,7 +25,6 @@ from flux_handover.adapters.sandbox.standins.sops import AgeKey, Disguise
 from flux_handover.adapters.sandbox.standins.stubs import stub_crd, stub_kinds
 from flux_handover.adapters.sandbox.world.git import BareRepository
 from flux_handover.catalogue import distributions
-from flux_handover.catalogue.versions import is_at_least
 from flux_handover.errors import ClusterError, SandboxError
 from flux_handover.model.flux import Source
 from flux_handover.model.installation import Installation
@@ -40,8 +38,6 @@ BY_HAND = "kubectl"
 CRD_SECONDS = 60.0
 FLUX_GROUPS = ".toolkit.fluxcd.io"
 FIRST = ("CustomResourceDefinition", "Namespace")
-EMPTY_ARTIFACT = b"    artifact: {{ $instance.distribution.artifact }}\n"
-NO_ARTIFACT = b"    {{- with $instance.distribution.artifact }}\n    artifact: {{ . }}\n    {{- end }}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +104,7 @@ def furnish(sandbox: Sandbox, stage: Stage) -> None:
         return
     for name in CHARTS:
         definitions = operator.parent / "crds" if name == CHARTS[0] else None
-        add_chart(registry, name, stage.operator_version.removeprefix("v"), definitions, changed_chart(name, version))
-
-
-def changed_chart(name: str, version: str) -> Mapping[str, bytes]:
-    """The files of a chart that must differ for an installation's version.
-
-    An empty artifact is rendered as null. Helm 3, up to Flux 2.7, sends it as it is and the API server drops it;
-    Helm 4 applies it server-side, which is refused. The sandbox always runs Helm 4.
-    """
-    if name != CHARTS[1] or not version or is_at_least(version, "v2.8.0"):
-        return {}
-    path = "templates/instance.yaml"
-    return {path: chart_files(name)[path].replace(EMPTY_ARTIFACT, NO_ARTIFACT)}
+        add_chart(registry, name, stage.operator_version.removeprefix("v"), definitions)
 
 
 def install(sandbox: Sandbox, stage: Stage, key: AgeKey) -> None:

@@ -33,7 +33,7 @@ from flux_handover.catalogue.distributions import (
     storage_api_versions,
     versions,
 )
-from flux_handover.catalogue.fields import FieldTree, Misfit, validate, with_defaults
+from flux_handover.catalogue.fields import IS_NULL, FieldTree, Misfit, validate, with_defaults
 from flux_handover.catalogue.manifests import (
     DEFAULT_COMPONENTS,
     artifact_manifests,
@@ -56,6 +56,7 @@ from flux_handover.catalogue.versions import MalformedRange, is_at_least, newest
 __all__ = [
     "COMPONENTS",
     "DEFAULT_COMPONENTS",
+    "IS_NULL",
     "FieldTree",
     "HelmGates",
     "KustomizeGates",

@@ -50,8 +50,8 @@ def instance_from_values(
 ) -> Mapping[str, Any]:
     """The FluxInstance that the chart `flux-instance` renders.
 
-    Fields that it renders as null are left out: an empty `artifact` means the manifests in the
-    operator's image. `wait`, `migrateResources` and `sharding.storage` cannot be set by values.
+    An empty `artifact` is null there, as the chart writes it: the API server refuses that, unless it is taken
+    away first. `wait`, `migrateResources` and `sharding.storage` cannot be set by values.
     """
     merged = merged_values("flux-instance", version, values)
     metadata = {
@@ -130,14 +130,14 @@ def _cluster(cluster: Mapping[str, Any], version: str) -> Mapping[str, Any]:
 
 
 def _distribution(distribution: Mapping[str, Any], version: str) -> Mapping[str, Any]:
-    names = ["version", "registry", "artifact", "artifactPullSecret", "imagePullSecret"]
+    names = ["version", "registry", "artifactPullSecret", "imagePullSecret"]
     if is_at_least(version, "v0.37.0"):
         names.append("variant")
     kept = {name: distribution[name] for name in names if distribution.get(name) not in (None, "")}
     # Before 0.47 the chart does not quote the version, so that one of two parts becomes a number.
     if "version" in kept and not is_at_least(version, "v0.47.0"):
         kept["version"] = yaml.safe_load(str(kept["version"]))
-    return kept
+    return {**kept, "artifact": distribution.get("artifact") or None}
 
 
 def _filled(fields: Mapping[str, Any]) -> Mapping[str, Any]:

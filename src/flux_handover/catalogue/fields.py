@@ -41,6 +41,9 @@ class FieldTree:
         return tree
 
 
+IS_NULL = "is null"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Misfit:
     """One place of an object that its schema refuses; no value is quoted, it may be a secret."""
@@ -163,7 +166,7 @@ def _is_whole(value: Any) -> bool:
 
 def _type_problem(tree: FieldTree, value: Any) -> str:
     if value is None:
-        return "" if tree.is_nullable or tree.keeps_unknown else "is null"
+        return "" if tree.is_nullable or tree.keeps_unknown else IS_NULL
     types = ("integer", "string") if tree.takes_number_or_text else tuple(filter(None, (tree.type,)))
     if not types or any(_TYPES[name](value) for name in types):
         return ""

@@ -10,6 +10,7 @@ from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import mapping
 from flux_handover.plan import present
+from flux_handover.plan.embedded import moves
 from flux_handover.plan.layout import AppFiles, Layout
 from flux_handover.plan.listings import listed_entries
 from flux_handover.plan.manifests import NewFile, instance_files, operator_files
@@ -63,7 +64,7 @@ def _guarded(found: Present) -> Iterator[Operation]:
 
 def _check_same(found: PresentInstance, target: Target) -> None:
     """A FluxInstance that is there must be the one we would write; any other would change Flux now (K5)."""
-    differences = tuple(_differences(found.spec, target))
+    differences = (*_differences(found.spec, target), *_moving(found))
     if differences:
         where = found.found.owner.where
         raise UnsupportedInstallation(
@@ -71,6 +72,11 @@ def _check_same(found: PresentInstance, target: Target) -> None:
             where=str(where or found.found.object.id),
             hint="make it equal, or remove it before it was ever applied, and plan again",
         )
+
+
+def _moving(found: PresentInstance) -> Iterator[str]:
+    if found.release is not None and moves(found.release.values):
+        yield "its artifact moves without a commit"
 
 
 def _differences(spec: Mapping[str, Any], target: Target) -> Iterator[str]:

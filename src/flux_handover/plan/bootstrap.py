@@ -9,7 +9,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from flux_handover.documents import value_at
 from flux_handover.emit import Style
 from flux_handover.findings import Finding, Severity
 from flux_handover.model.installation import Installation
@@ -24,8 +26,9 @@ from flux_handover.plan.bootstrap_steps import BootstrapStep, Installs, installs
 from flux_handover.plan.bootstrap_writing import Home, Nearness, helmfile_text, home_of, shared, template_text
 from flux_handover.plan.decisions import decisions
 from flux_handover.plan.edits import edited
-from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, read_files
-from flux_handover.plan.operations import AddFile, Operation, ReplaceText, SetField
+from flux_handover.plan.embedded import SET, VALUE, hook, is_embedded
+from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, documents_of, read_files
+from flux_handover.plan.operations import AddFile, AppendElement, Operation, ReplaceText, SetField
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.target import InstanceForm, Target
 from flux_handover.tree import Tree
@@ -35,10 +38,14 @@ _ANSWERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The releases that bootstrap must install: the file with the values of each, and its version."""
+    """The releases that bootstrap must install: the file with the values of each, and its version.
+
+    `embedded` are those whose values ask for the manifests in the operator's image.
+    """
 
     files: Mapping[str, str]
     versions: Mapping[str, str]
+    embedded: frozenset[str]
 
 
 def bootstrap(cluster: Cluster, installation: Installation, target: Target, style: Style, tree: Tree) -> PhaseDraft:
@@ -61,6 +68,7 @@ def _installed(wanted: Wanted, target: Target, near: Nearness, tree: Tree) -> It
     found = _flux_releases(tree, wanted, target)
     if _is_whole(found, wanted, tree):
         yield from _at_version(found, wanted)
+        yield from _embedding(found, wanted, target, tree)
         return
     home = home_of(target, wanted.files, near, tree)
     yield from _helmfile(home, wanted, target, tree)
@@ -87,6 +95,27 @@ def _at_version(found: list[HelmfileRelease], wanted: Wanted) -> Iterator[Operat
             document, index = release.position
             why = "one version for bootstrap and for the release in Git"
             yield SetField(release.where.file, document, ("releases", index, "version"), version, why)
+
+
+def _embedding(found: list[HelmfileRelease], wanted: Wanted, target: Target, tree: Tree) -> Iterator[Operation]:
+    """A release that a person wrote takes the chart's null as well, which a bare cluster refuses (R15)."""
+    for release in found:
+        if release.name in wanted.embedded and VALUE not in release.sets:
+            document, index = release.position
+            path, place = release.where.file, ("releases", index)
+            why = "the chart writes an empty artifact as null, which a bare cluster refuses"
+            yield _listed(path, document, (*place, "setTemplate"), dict(SET), why, tree)
+            yield _listed(path, document, (*place, "hooks"), hook(target.namespace), why, tree)
+
+
+def _listed(
+    path: str, document: int, field: tuple[str | int, ...], element: Mapping[str, Any], why: str, tree: Tree
+) -> Operation:
+    """One more element of a list, which may not be there yet."""
+    written = next(one for one in documents_of(tree, path) if one.index == document)
+    if value_at(written.mapping, field) is None:
+        return SetField(path, document, field, [element], why)
+    return AppendElement(path, document, field, element, why)
 
 
 def install_directory(cluster: Cluster, installation: Installation, tree: Tree) -> str:
@@ -123,7 +152,10 @@ def _wanted(cluster: Cluster, target: Target, tree: Tree) -> Wanted:
             versions[target.instance.name] = (
                 present.chart_version(instance.found.object, cluster) or target.instance.version
             )
-    return Wanted(files, versions)
+    values = {target.instance.name: target.instance.values}
+    if instance is not None and instance.release is not None:
+        values = {target.instance.name: instance.release.values}
+    return Wanted(files, versions, frozenset(name for name in files if is_embedded(values.get(name, {}))))
 
 
 def _file(id: ObjectId, expected: str, cluster: Cluster, tree: Tree) -> str:
@@ -157,7 +189,7 @@ def _helmfile(home: Home, wanted: Wanted, target: Target, tree: Tree) -> Iterato
     if home.template not in tree:
         text = template_text(home.template, wanted.files)
         yield AddFile(home.template, text, (), "bootstrap takes the values from the files that Flux reads")
-    text = helmfile_text(home, target, wanted.versions, tree)
+    text = helmfile_text(home, target, wanted.versions, wanted.embedded, tree)
     yield AddFile(home.path, text, (), "a bare cluster gets the operator, and Flux from it")
 
 

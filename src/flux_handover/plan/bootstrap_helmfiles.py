@@ -28,7 +28,10 @@ _FLAG = re.compile(r"^--?(?:filename|f|kustomize|k)(?:=|$)")
 
 @dataclass(frozen=True, slots=True)
 class HelmfileRelease:
-    """One release of a Helmfile; `position` is (document, index in its `releases`)."""
+    """One release of a Helmfile; `sets` are values given beside the files, by their paths.
+
+    `position` is (document, index in its `releases`).
+    """
 
     name: str
     namespace: str
@@ -37,6 +40,7 @@ class HelmfileRelease:
     values: tuple[str, ...]
     hooks: tuple[Mapping[str, Any], ...]
     needs: tuple[str, ...]
+    sets: tuple[str, ...]
     where: Location
     position: tuple[int, int]
 
@@ -97,6 +101,7 @@ def _release(path: str, tree: Tree, document: int, index: int, content: Mapping[
         values=tuple(value for value in _list(content, "values") if isinstance(value, str)),
         hooks=tuple(mapping(hook) for hook in _list(content, "hooks")),
         needs=tuple(str(need) for need in _list(content, "needs")),
+        sets=tuple(str(mapping(one).get("name")) for key in ("set", "setTemplate") for one in _list(content, key)),
         where=Location(path, found.line_of("releases", index)),
         position=(document, index),
     )

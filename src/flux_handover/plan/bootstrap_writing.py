@@ -12,6 +12,7 @@ from flux_handover.conventions import learn_style
 from flux_handover.emit import Style, dump
 from flux_handover.plan.bootstrap_commands import text_of
 from flux_handover.plan.bootstrap_helmfiles import Helmfile, helmfiles, read_by
+from flux_handover.plan.embedded import SET, hook
 from flux_handover.plan.target import InstanceForm, Release, Target
 from flux_handover.tree import Tree, clean_path
 
@@ -149,10 +150,14 @@ def template_text(template: str, releases: Mapping[str, str]) -> str:
     return "".join(lines) + "{{ end }}\n"
 
 
-def helmfile_text(home: Home, target: Target, versions: Mapping[str, str], tree: Tree) -> str:
-    """The Helmfile: operator before instance, values from the files that Flux reads, one version everywhere."""
+def helmfile_text(home: Home, target: Target, versions: Mapping[str, str], embedded: frozenset[str], tree: Tree) -> str:
+    """The Helmfile: operator before instance, values from the files that Flux reads, one version everywhere.
+
+    `embedded` are the releases whose values ask for the manifests in the operator's image.
+    """
     style = learn_style(tree, home.directory)
     releases = [_release(release, home, target, versions) for release in _wanted(target)]
+    releases = [_embedding(release, target) if release["name"] in embedded else release for release in releases]
     body = dump({"helmDefaults": _defaults(home.model)}, Style(document_start=False)).rstrip("\n")
     listed = dump({"releases": releases}, Style(document_start=False, indented_lists=style.indented_lists))
     head = "---\n" if style.document_start else ""
@@ -190,6 +195,14 @@ def _release(release: Release, home: Home, target: Target, versions: Mapping[str
     return written
 
 
+def _embedding(release: Mapping[str, Any], target: Target) -> dict[str, Any]:
+    """The release with a value that the chart can write, and a hook that takes it away again (R15)."""
+    head = {key: release[key] for key in release if key not in ("needs", "hooks")}
+    tail = {"needs": release["needs"]} if "needs" in release else {}
+    hooks = [hook(target.namespace), *release.get("hooks", ())]
+    return {**head, "setTemplate": [dict(SET)], **tail, "hooks": hooks}
+
+
 def _relative(path: str, directory: str) -> str:
     text = posixpath.relpath(path, directory or ".")
     return text if text.startswith("..") else f"./{text}"
@@ -213,7 +226,8 @@ def _hook(release: Release, target: Target) -> dict[str, Any]:
 def _spaced(text: str) -> str:
     """A blank line between releases, as Helmfiles are usually written."""
     lines = text.splitlines()
-    starts = [n for n, line in enumerate(lines) if re.match(r"(?:  )?- name:", line)]
+    first = next(line for line in lines if line.lstrip().startswith("- name:"))
+    starts = [n for n, line in enumerate(lines) if line.startswith(first[: first.index("name:")] + "name:")]
     return "\n".join(_with_blank_lines(lines, starts[1:])) + "\n"
 
 

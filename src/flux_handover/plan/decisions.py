@@ -16,8 +16,7 @@ def decisions(cluster: Cluster, installation: Installation, target: Target) -> t
         f"not 2.x: {target.flux_version} runs, and a range would move Flux in the step that adopts it",
         "when to widen: in a commit of its own, after the last phase, once storedVersions are clean",
         *_operator(target, installation),
-        "artifact is empty: the manifests inside the operator's image; the chart's default is :latest, "
-        "which upgrades Flux without a commit",
+        _artifact(target),
         _form(target),
         f"the Namespace {target.namespace} belongs to the operator from phase instance on: "
         "later edits of its file have no effect, the patch on kind Namespace has",
@@ -53,6 +52,18 @@ def _operator(target: Target, installation: Installation) -> tuple[str, ...]:
         return (f"operator {newest}: the newest whose charts {known} and which serves {target.flux_version}",)
     serving = f"{newest} is the newest" if newest else "none whose charts are known"
     return (f"operator {target.operator_version}, as asked; {serving} that serves {target.flux_version}",)
+
+
+def _artifact(target: Target) -> str:
+    embedded = "no artifact: the manifests inside the operator's image"
+    match target.form:
+        case InstanceForm.HELMRELEASE:
+            return (
+                f"{embedded}; the chart's default is :latest, which upgrades Flux without a commit, and an empty "
+                "value becomes null, which is refused, so a post-renderer takes the field away"
+            )
+        case InstanceForm.MANIFEST:
+            return f"{embedded}; they move only with the operator"
 
 
 def _form(target: Target) -> str:

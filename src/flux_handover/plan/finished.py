@@ -18,6 +18,7 @@ from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import HELM_POLICY, PRUNE, mapping
 from flux_handover.plan import present
 from flux_handover.plan.choosing import CHARTS, strategy_of
+from flux_handover.plan.embedded import moves
 from flux_handover.plan.located import layout_of
 from flux_handover.plan.phases import Plan
 from flux_handover.plan.placement import INSTANCE, OPERATOR
@@ -87,7 +88,7 @@ def _open_ends(found: PresentInstance, cluster: Cluster) -> Iterator[str]:
         yield f"its version {version} is a range"
     if present.sync_of(found) and not is_root_of(found, cluster):
         yield "it has a sync of its own"
-    if found.release is not None and str(distribution.get("artifact", ":latest")).endswith(":latest"):
+    if found.release is not None and moves(found.release.values):
         yield "its artifact moves without a commit"
     if not _is_protected(found):
         yield "removing it from Git uninstalls Flux"

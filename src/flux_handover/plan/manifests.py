@@ -15,6 +15,7 @@ from typing import Any
 from flux_handover.catalogue.distributions import storage_api_versions
 from flux_handover.emit import Style, block_lines, dump, kind_and_group
 from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, OPERATOR_GROUP, PRUNE, SOURCE_GROUP, ObjectId
+from flux_handover.plan.embedded import POST_RENDERERS
 from flux_handover.plan.layout import AppFiles, Layout
 from flux_handover.plan.target import CarriedPatch, InstanceForm, Release, Target
 
@@ -89,7 +90,11 @@ _OPERATOR_ACTIONS: Mapping[str, Any] = {
     "upgrade": {"cleanupOnFail": True, "remediation": {"retries": 3}},
 }
 # helm-controller is rolled in the middle of this release's own action: it must neither wait nor undo.
-_INSTANCE_ACTIONS: Mapping[str, Any] = {"install": {"disableWait": True}, "upgrade": {"disableWait": True}}
+_INSTANCE_ACTIONS: Mapping[str, Any] = {
+    "install": {"disableWait": True},
+    "upgrade": {"disableWait": True},
+    "postRenderers": list(POST_RENDERERS),
+}
 
 
 def instance_manifest(target: Target) -> dict[str, Any]:

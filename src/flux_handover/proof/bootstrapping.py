@@ -17,6 +17,7 @@ from flux_handover.plan.bootstrap import bootstrap_steps
 from flux_handover.plan.bootstrap_helmfiles import HelmfileRelease, beside, helmfiles, read_by
 from flux_handover.plan.bootstrap_needs import Need, Stuck, root_needs, stuck
 from flux_handover.plan.bootstrap_steps import BootstrapStep, Installs, is_unread
+from flux_handover.plan.embedded import VALUE, is_embedded
 from flux_handover.plan.listings import read_files
 from flux_handover.plan.phases import PhaseName
 from flux_handover.proof.obligations import Judgement, Obligation, Verdict
@@ -49,7 +50,7 @@ def prove_bootstrap_complete(step: Step) -> Judgement:
     before, after = _rebuild(step.before), _rebuild(step.after)
     problems = tuple(_lost(before, after))
     if step.phase.name not in _OLD_WAY:
-        problems += (*_incomplete(after), *_versions(step.after))
+        problems += (*_incomplete(after), *_versions(step.after), *_refused(step.after))
     if problems and not after.unread:
         return Judgement(Obligation.BOOTSTRAP_COMPLETE, Verdict.REFUTED, problems[:_SHOWN])
     if problems:
@@ -117,6 +118,16 @@ def _versions(revision: Revision) -> Iterator[str]:
         version = running.get(release.chart_name, "")
         if version and release.version.removeprefix("v") != version:
             yield f"{release.where} installs {release.chart_name} {release.version}, Git has {version}"
+
+
+def _refused(revision: Revision) -> Iterator[str]:
+    """A value that the chart writes as null, which the API server refuses where Helm applies server-side (R15)."""
+    instance = present.instance(revision.cluster)
+    if instance is None or instance.release is None or not is_embedded(instance.release.values):
+        return
+    for release in _releases(revision):
+        if release.chart_name == "flux-instance" and VALUE not in release.sets:
+            yield f"{release.where} gives the chart no {VALUE}, which it then writes as null"
 
 
 def _running(revision: Revision) -> Iterator[tuple[str, str]]:

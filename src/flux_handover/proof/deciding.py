@@ -12,7 +12,7 @@ from flux_handover.model.effective_kept import lost
 from flux_handover.model.flux import is_instance, source_of
 from flux_handover.model.origin import reference_of
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import OPERATOR_GROUP, PRUNE, SOURCE_GROUP, Object, ObjectId, id_of, mapping
+from flux_handover.objects import OPERATOR_GROUP, PRUNE, SOURCE_GROUP, Object, ObjectId, id_of, mapping, object_of
 from flux_handover.plan import present
 from flux_handover.plan.listings import documents_of
 from flux_handover.plan.operations import (
@@ -207,12 +207,28 @@ def prove_schema_valid(step: Step) -> Judgement:
     return Judgement(Obligation.SCHEMA_VALID, Verdict.HOLDS, ("every object that is written fits its schema",))
 
 
+def _instances(step: Step) -> Iterator[Object]:
+    """FluxInstances that a chart renders, as the API server reads them."""
+    for object in (o for content in step.stages[1].charts.values() for o in content if is_instance(o)):
+        # Before it applied server-side, Helm left a null to the API server, which drops it.
+        yield object if _applies_server_side(step.plan.installation.version) else object_of(_filled(object.data))
+
+
+def _applies_server_side(version: str) -> bool:
+    return not catalogue.has(version) or catalogue.helm_gates(version).applies_server_side
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _filled(below) for key, below in value.items() if below is not None}
+    return [_filled(element) for element in value] if isinstance(value, list) else value
+
+
 def _problems(step: Step) -> Iterator[str]:
     version, operator = step.plan.installation.version, operator_version(step.after.cluster)
     changed = {change.id for change in changes(step.before.cluster, step.after.cluster) if change.kind != REMOVED}
     objects = [object for _, object in step.after.cluster.objects() if object.id in changed]
-    objects += [o for content in step.stages[1].charts.values() for o in content if is_instance(o)]
-    for object in objects:
+    for object in (*objects, *_instances(step)):
         api_version = object.api_version.rpartition("/")[2]
         if object.id.group == OPERATOR_GROUP:
             schema = catalogue.operator_schema(operator, object.id.kind, api_version) if operator else None

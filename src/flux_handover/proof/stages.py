@@ -13,9 +13,10 @@ from flux_handover.model.declared import Declarations
 from flux_handover.model.detection_charts import FLUX_CHART, live_releases
 from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases, is_instance, kustomizations
 from flux_handover.model.instance import InstanceError, render_instance
+from flux_handover.model.post_rendering import post_rendered
 from flux_handover.model.render import Repository, rebuild
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import HELM_POLICY, Object, ObjectId, object_of
+from flux_handover.objects import HELM_POLICY, Object, ObjectId
 from flux_handover.plan import present
 from flux_handover.plan.releasing_chart import stored_objects
 from flux_handover.proof.gates import Gates, gates_of
@@ -52,7 +53,7 @@ def step(before: Stage, after: Stage, gates: Gates, world: World | None = None) 
 
 def stage_of(revision: Revision, before: Revision | None, builder: Builder) -> Stage:
     """The stage of a revision; `before` is the one whose specs the cluster has when this one arrives."""
-    charts = dict(_charts(revision))
+    charts = dict(_charts(revision, builder))
     instances = _all_instances(revision.cluster, charts, builder)
     return Stage(
         revision=revision.name,
@@ -111,7 +112,7 @@ def _batches(specs: Iterable[FluxKustomization]) -> list[list[FluxKustomization]
 
 def _synced(revision: Revision, builder: Builder) -> tuple[FluxKustomization, ...]:
     """The specs that operators gave at a revision."""
-    charts = dict(_charts(revision))
+    charts = dict(_charts(revision, builder))
     objects = _objects(revision.cluster, charts).values()
     if not any(is_instance(object) and object.spec.get("sync") for object in objects):
         return ()
@@ -134,7 +135,7 @@ def _all_instances(
     return dict(_instances(_objects(cluster, charts), builder, operator)) if operator else {}
 
 
-def _charts(revision: Revision) -> Iterator[tuple[ObjectId, tuple[Object, ...]]]:
+def _charts(revision: Revision, builder: Builder) -> Iterator[tuple[ObjectId, tuple[Object, ...]]]:
     """The objects of the charts of Flux and its operator; those of other charts are not known."""
     cluster = revision.cluster
     for flux in live_releases(revision, frozenset({FLUX_CHART})):
@@ -143,12 +144,12 @@ def _charts(revision: Revision) -> Iterator[tuple[ObjectId, tuple[Object, ...]]]
             yield flux.owner, content
     for build in cluster:
         for release in helm_releases(build.present):
-            rendered = _chart(release, cluster)
+            rendered = _chart(release, cluster, builder)
             if rendered is not None:
                 yield release.id, rendered
 
 
-def _chart(release: HelmRelease, cluster: Cluster) -> tuple[Object, ...] | None:
+def _chart(release: HelmRelease, cluster: Cluster, builder: Builder) -> tuple[Object, ...] | None:
     version = present.chart_version(release.object, cluster)
     namespace, name = release.release_namespace, release.release_name
     try:
@@ -157,7 +158,7 @@ def _chart(release: HelmRelease, cluster: Cluster) -> tuple[Object, ...] | None:
         match present.chart_of(release, cluster):
             case "flux-instance":
                 made = catalogue.instance_from_values(release.values, known, namespace=namespace, release=name)
-                return (object_of(made),)
+                return post_rendered(release, made, builder)
             case "flux-operator":
                 ids = catalogue.operator_chart_objects(release.values, known, namespace=namespace, release=name)
                 return tuple(_of_operator(id, version) for id in ids)

@@ -145,7 +145,11 @@ def _dropped(release: HelmRelease, version: str) -> tuple[str, ...]:
         made = catalogue.instance_from_values(release.values, version, namespace=release.release_namespace)
     except KeyError:
         return ()
-    found = catalogue.validate(schema, made) if schema is not None else ()
+    found = (
+        [one for one in catalogue.validate(schema, made) if one.problem != catalogue.IS_NULL]
+        if schema is not None
+        else ()
+    )
     return tuple(str(misfit).replace(".spec", "instance", 1).replace("spec.", "instance.", 1) for misfit in found)
 
 

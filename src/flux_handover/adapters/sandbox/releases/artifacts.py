@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -25,7 +24,6 @@ CHARTS = ("flux-operator", "flux-instance")
 HOST = "ghcr.io"
 MANIFESTS, OPERATOR_MANIFESTS = "fluxcd/flux-manifests", "controlplaneio-fluxcd/flux-operator-manifests"
 CHART_PATH = "controlplaneio-fluxcd/charts"
-UNCHANGED: Mapping[str, bytes] = MappingProxyType({})
 
 
 def add_flux_manifests(registry: Registry, version: str) -> str:
@@ -51,17 +49,10 @@ def add_flux_artifact(
     return registry.store(HOST, repository, tag, (layer,), Layer(FLUX_CONFIG, b"{}"), {**revision, **notes})
 
 
-def add_chart(
-    registry: Registry,
-    name: str,
-    version: str,
-    definitions: Path | None = None,
-    changed: Mapping[str, bytes] = UNCHANGED,
-) -> str:
+def add_chart(registry: Registry, name: str, version: str, definitions: Path | None = None) -> str:
     """Stores one of the two release charts under a version; its digest.
 
-    `definitions` is a folder of CRDs to put into the chart of the operator, `changed` are files that
-    replace bundled ones.
+    `definitions` is a folder of CRDs to put into the chart of the operator.
     """
     about = {
         "apiVersion": "v2",
@@ -70,7 +61,7 @@ def add_chart(
         "appVersion": f"v{version}",
         "description": CHART_NOTE,
     }
-    content = {"Chart.yaml": yaml.safe_dump(about).encode(), **chart_files(name), **changed}
+    content = {"Chart.yaml": yaml.safe_dump(about).encode(), **chart_files(name)}
     for path in sorted(definitions.glob("*.yaml")) if definitions else ():
         content[f"definitions/{path.name}"] = path.read_bytes()
     layer = Layer(HELM_LAYER, packed({f"{name}/{path}": text for path, text in content.items()}))
