@@ -13,10 +13,11 @@ from flux_handover.act.execute import Direction, Run
 from flux_handover.act.journal import entries
 from flux_handover.act.rehearse import PROGRAMS, Course, Rehearsed
 from flux_handover.adapters.bundled import prepared
+from flux_handover.adapters.sandbox.binaries.doctor import BARE_CLUSTER
 from flux_handover.adapters.sandbox.binaries.providers import Installed, Program, State
 from flux_handover.cli.commit import commit
 from flux_handover.cli.reading import Wanted, opened
-from flux_handover.cli.rehearsing import Asked, played
+from flux_handover.cli.rehearsing import Asked, What, played
 from flux_handover.objects import ObjectId
 from flux_handover.plan.target import Options
 from flux_handover.proof.obligations import Verdict
@@ -142,6 +143,17 @@ def test_each_phase_can_be_taken_back_and_done_again(demo: Path) -> None:
 
     assert problems(rehearsed) == []
     assert rehearsed.verdict is Verdict.HOLDS
+
+
+@pytest.mark.full
+def test_a_bare_cluster_gets_there_by_the_new_bootstrap(demo: Path, obtain: Obtain) -> None:
+    needed(obtain, *BARE_CLUSTER)
+
+    rehearsed = rehearsal(demo, Asked(Options(), what=What.BOOTSTRAP))
+
+    assert problems(rehearsed) == []
+    assert rehearsed.verdict is Verdict.HOLDS
+    assert rehearsed.runs[-1].name == "everything reconciles"
 
 
 @pytest.mark.full

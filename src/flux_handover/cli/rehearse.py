@@ -38,6 +38,12 @@ AndBack = Annotated[
 FromEveryPhase = Annotated[
     bool, Parameter(show_default=False, help="Also go back and forward again after every single phase.", negative=())
 ]
+FromNothing = Annotated[
+    bool,
+    Parameter(
+        name="--bootstrap", show_default=False, help="The plan's new bootstrap instead, on a bare cluster.", negative=()
+    ),
+]
 JournalFile = Annotated[
     Path | None, Parameter(show_default=False, help="A file to which every step is added as a line of JSON.")
 ]
@@ -54,6 +60,7 @@ def rehearse(
     phase: UntilPhase = "",
     back: AndBack = False,
     from_every_phase: FromEveryPhase = False,
+    bootstrap: FromNothing = False,
     journal: JournalFile = None,
     operator_version: OperatorVersion = "",
     instance_as: InstanceAs = "helmrelease",
@@ -71,7 +78,7 @@ def rehearse(
     from flux_handover.act.rehearse import Course
     from flux_handover.cli.planning import status_of
     from flux_handover.cli.reading import Wanted, opened
-    from flux_handover.cli.rehearsing import Asked, played
+    from flux_handover.cli.rehearsing import Asked, What, played
     from flux_handover.cli.showing import write
     from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
@@ -81,7 +88,8 @@ def rehearse(
         wanted = Wanted(path, revision, cluster, root, allow_network)
         course = Course.AND_BACK if back else Course.FORWARD
         course = Course.FROM_EVERY_PHASE if from_every_phase else course
-        rehearsals = played(tools, wanted, Asked(options, series, phase, course, journal))
+        what = What.BOOTSTRAP if bootstrap else What.PHASES
+        rehearsals = played(tools, wanted, Asked(options, series, phase, course, what, journal))
     write(_page(revision, rehearsals, output, verbose))
     return status_of(one.verdict for one in rehearsals)
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
+from enum import Enum
 from pathlib import Path
 
+from flux_handover.act.bare_steps import deeds_of
 from flux_handover.act.content import NOTHING_WRITTEN, Written, written_between
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.act.rehearse import (
@@ -22,6 +24,7 @@ from flux_handover.act.rehearse import (
     rehearse_series,
 )
 from flux_handover.act.rehearse import wanted as up_to
+from flux_handover.act.rehearse_bare import bare, rehearse_bare
 from flux_handover.act.rehearse_setup import Stage
 from flux_handover.adapters.sandbox.binaries.doctor import BARE_CLUSTER, WAY_BACK
 from flux_handover.adapters.sandbox.binaries.providers import Installed, Modules, Program, choose
@@ -39,6 +42,13 @@ from flux_handover.proof.stages import operator_version
 from flux_handover.proof.steps import committing
 
 
+class What(Enum):
+    """Which side of a plan is played: its phases on the cluster as it is, or its bootstrap on a bare one."""
+
+    PHASES = "phases"
+    BOOTSTRAP = "bootstrap"
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What to play: the plan up to a phase and as far as the course says, or a series of commits."""
@@ -47,6 +57,7 @@ class Asked:
     series: str = ""
     until: str = ""
     course: Course = Course.FORWARD
+    what: What = What.PHASES
     journal: Path | None = None
 
 
@@ -60,6 +71,8 @@ def played(tools: Opened, wanted: Wanted, asked: Asked) -> tuple[Rehearsed, ...]
             return tuple(_series(tools, wanted, asked.series, journal))
         snapshot = snapshot_of(tools, wanted)
         plans = planned(tools, snapshot, wanted, asked.options)
+        if asked.what is What.BOOTSTRAP:
+            return tuple(_bootstrap(tools, wanted, snapshot, plan, journal) for plan in plans)
         played = replace(asked, journal=journal)
         return tuple(_plan(tools, script_of(tools, wanted, snapshot, plan, until), snapshot, played) for plan in plans)
 
@@ -93,6 +106,22 @@ def _plan(tools: Opened, script: Script, snapshot: Snapshot, asked: Asked) -> Re
     needed = PROGRAMS if asked.course is Course.FORWARD else (*PROGRAMS, *WAY_BACK)
     with playing(obtained(needed), stage, snapshot.tree, asked.journal or Path(), tools.progress) as play:
         return rehearse(play, script, asked.course)
+
+
+def _bootstrap(tools: Opened, wanted: Wanted, snapshot: Snapshot, proved: ProvedPlan, journal: Path) -> Rehearsed:
+    """The plan's new bootstrap, on a bare control plane."""
+    plan = proved.plan
+    phases = committing(plan)
+    read = tree_reader(tools, wanted, snapshot.revision)
+    after = read(phases[-1].tree, snapshot) if phases else snapshot
+    stage = replace(
+        stage_of(tools, after, plan.cluster, plan.target.operator_version),
+        installation=snapshot.installations[plan.cluster],
+    )
+    programs = obtained((*PROGRAMS, *BARE_CLUSTER))
+    base = snapshot.cluster(plan.cluster)
+    with bare(programs, stage, base, after.tree, journal, tools.progress) as built:
+        return rehearse_bare(built, deeds_of(stage.cluster, after.tree))
 
 
 def obtained(names: Sequence[str]) -> Mapping[str, Program]:
