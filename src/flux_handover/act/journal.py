@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from flux_handover.objects import ObjectId
+
 Entry = Mapping[str, Any]
 
 
@@ -32,7 +34,8 @@ class Journal:
 
     def write(self, time: float, step: str, **facts: Any) -> None:
         """Adds one step; it is on the disk when this returns."""
-        line = json.dumps({"time": round(time, 3), "step": step, **facts}, default=str) + "\n"
+        told = {name: str(fact) if isinstance(fact, ObjectId) else fact for name, fact in facts.items()}
+        line = json.dumps({"time": round(time, 3), "step": step, **told}, default=str) + "\n"
         os.write(self._file, line.encode())
         os.fsync(self._file)
 
