@@ -20,7 +20,7 @@ from flux_handover.adapters.sandbox.releases.artifacts import (
     add_operator_manifests,
 )
 from flux_handover.adapters.sandbox.session import Sandbox
-from flux_handover.adapters.sandbox.standins.placeholders import is_encrypted, placeholder, replaced
+from flux_handover.adapters.sandbox.standins.placeholders import placeholder, replaced
 from flux_handover.adapters.sandbox.standins.sops import AgeKey, Disguise
 from flux_handover.adapters.sandbox.standins.stubs import stub_crd, stub_kinds
 from flux_handover.adapters.sandbox.world.git import BareRepository
@@ -183,7 +183,7 @@ def own_variables(cluster: Cluster) -> Iterator[Manifest]:
         needed = {source.id for source in build.ks.substitute_from}
         for object in build.present:
             if object.id in needed:
-                yield replaced(object.data, {}) if is_encrypted(object.data) else object.data
+                yield replaced(object.data, {}) if "sops" in object.data else object.data
 
 
 def variables(cluster: Cluster, there: Iterable[ObjectId]) -> Mapping[ObjectId, frozenset[str]]:
