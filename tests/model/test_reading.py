@@ -166,6 +166,36 @@ def test_a_flux_instance_that_syncs_gives_the_root(engine: Engine) -> None:
     assert (cluster.name, cluster.root) == ("live", ks("flux-system"))
 
 
+RELEASE = """
+    apiVersion: helm.toolkit.fluxcd.io/v2
+    kind: HelmRelease
+    metadata: {name: flux, namespace: flux-system}
+    spec:
+      values:
+        instance: {components: [source-controller], sync: {url: "https://git.example.org/x", path: ./live}}
+    """
+VALUES = """
+    instance:
+      cluster: {networkPolicy: false}
+      sync: {url: "https://git.example.org/x", path: live}
+    """
+
+
+@pytest.mark.parametrize(("file", "text"), [("boot/release.yaml", RELEASE), ("boot/values.yaml", VALUES)])
+def test_values_of_the_instance_chart_give_the_root_though_the_version_is_the_charts(
+    engine: Engine, file: str, text: str
+) -> None:
+    cluster = only(read(engine, repo(file, text, "live/x.yaml", config_map("x", a="b"))))
+
+    assert (cluster.name, cluster.root) == ("live", ks("flux-system"))
+
+
+def test_a_sync_in_the_values_of_another_chart_is_no_root(engine: Engine) -> None:
+    other = RELEASE.replace("components: [source-controller], ", "replicas: 2, ")
+
+    assert read(engine, repo("boot/release.yaml", other, "live/x.yaml", config_map("x", a="b"))).clusters == ()
+
+
 def test_patches_of_two_parents_reach_a_grandchild(engine: Engine) -> None:
     outer = """
   patches:

@@ -148,23 +148,30 @@ def _synced(declared: Declarations, tree: Tree) -> Iterator[Root]:
 def _synced_by_chart(tree: Tree) -> Iterator[Root]:
     """The sync of a FluxInstance that a chart renders: its values, in a HelmRelease or in a file of their own.
 
-    Values say nothing of the namespace; where no HelmRelease does either, it is Flux's usual one.
+    Values say nothing of the namespace; where no HelmRelease does either, it is Flux's usual one. The chart has a
+    `distribution` of its own, so that values need not have one.
     """
     for path in tree:
         content = tree.files[path].content
         readable = content is not None and path.endswith((".yaml", ".yml"))
-        if content is None or not readable or b"distribution:" not in content or b"sync:" not in content:
+        if content is None or not readable or b"instance:" not in content or b"sync:" not in content:
             continue
         for document in read_documents(path, content).documents:
             values = _instance_values(document)
             sync = mapping(values.get("sync"))
-            if sync.get("url") and values.get("distribution") and tree.is_directory(clean_path(str(sync.get("path")))):
+            if sync.get("url") and _INSTANCE_ONLY & values.keys() and tree.is_directory(_path_of(sync)):
                 namespace = str(mapping(document.mapping.get("metadata")).get("namespace") or "flux-system")
                 line = document.line_of(*_VALUES_AT, "sync") if "spec" in document.mapping else document.line
                 yield replace(sync_root(sync, namespace, Location(path, line)), instance=values)
 
 
 _VALUES_AT = ("spec", "values", "instance")
+_INSTANCE_ONLY = frozenset({"distribution", "components", "cluster", "kustomize", "storage", "sharding"})
+"""Fields of a FluxInstance that no other chart's `instance` has beside a `sync` with an address."""
+
+
+def _path_of(sync: Mapping[str, Any]) -> str:
+    return clean_path(str(sync.get("path") or ""))
 
 
 def _instance_values(document: Document) -> Mapping[str, Any]:
