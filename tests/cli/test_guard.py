@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from builders import commit_tree, git, git_repository, repo
+from planning import DEMO, tree_of
 from proof.fleets import Files, config, fleet, ks, listing
 from schemastore_schemas import schema_titled
 
@@ -52,6 +53,31 @@ def report(repository: Path, capsys: pytest.CaptureFixture[str], *arguments: str
     found: Report = json.loads(said(repository, capsys, *arguments, status=status))
     jsonschema_rs.validate(json.loads(schema_of("guard", GuardShape)), found)
     return found
+
+
+def test_all_phases_of_a_plan_as_one_commit_are_refused_with_the_events_that_lose_flux(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hasty merge of the stacked branches is one revision to Flux."""
+    repository = git_repository(tmp_path / "harbour", tree_of(DEMO))
+    assert run(["commit", str(repository), "--all"]) == 0
+    capsys.readouterr()
+    last = git(repository, "branch", "--list", "flux-handover/*", "--format=%(refname:short)").split()[-1]
+
+    found = report(repository, capsys, "HEAD", last, status=1)
+    page = " ".join(said(repository, capsys, "HEAD", last, "--verbose", output="text", status=1).split())
+
+    lost = {one["id"]: one for one in found["deletes"]}
+    trace = [
+        step["event"] for step in lost["Deployment.apps/flux-system/kustomize-controller"]["counterexample"]["trace"]
+    ]
+    assert "finalizes Kustomization/flux-system/flux with the live prune true" in trace
+    assert any(event.startswith("deletes Deployment/flux-system/kustomize-controller") for event in trace)
+    assert lost.keys() >= {"Namespace//flux-system", "PersistentVolumeClaim/welcome/notice-board"}
+    assert "O4" in {one["hazard"] for one in found["findings"] if one["severity"] == "error"}
+    assert ["every object that can be deleted is listed" in one for one in found["undecided"]] == [True]
+    assert "Kustomization/flux-system/flux (O4)" in page
+    assert "deletes Deployment/flux-system/kustomize-controller, along with Kustomization/flux-system/flux" in page
 
 
 def test_what_left_git_on_purpose_is_safe_and_listed(fleets: Path, capsys: pytest.CaptureFixture[str]) -> None:

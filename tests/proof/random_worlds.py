@@ -43,8 +43,10 @@ from flux_handover.proof.world import (
 )
 
 OBJECTS = (config("a", "one"), config("b", "one"), config("c", "two"), namespace("one"))
+FEW = (config("a", "one"), namespace(NS))
 MARKS = (Mark.PRUNE_DISABLED, Mark.RECONCILE_DISABLED, Mark.SSA_IGNORE, Mark.SSA_IF_NOT_PRESENT)
 CHILDREN = ("left", "right")
+CROWD = ("left", "right", "third")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,23 @@ class Case:
         """What a search without any cut finds deleted; None if there are more than `limit` states."""
         reach = explore((self.world,), self.environment, self.program, limit=limit)
         return frozenset(reach.deletions) if reach.complete else None
+
+
+def crowded_case(random: Random) -> Case:
+    """Several owners of few objects, one of them the Namespace that they are in themselves; all is at rest first."""
+    fleet = Fleet(flux=random.choice(("2.6.4", "2.8.8")))
+    kept = plain(namespace(NS), Mark.PRUNE_DISABLED) if random.random() < 0.5 else plain(namespace(NS))
+    for path in CROWD:
+        first = [plain(id) if id != kept.id else kept for id in FEW if random.random() < 0.5]
+        fleet.at(path, "1", first)
+        if random.random() < 0.4:
+            fleet.at(path, "2", [one for one in first if random.random() < 0.5])
+    spec = KustomizationSpec(source())
+    children = [kustomization(name, replace(spec, prune=random.random() < 0.8)) for name in CROWD]
+    fleet.at("root", "1", children)
+    if random.random() < 0.3:
+        fleet.at("root", "2", children[1:])
+    return Case(fleet.rest().world, fleet.environment, (push("2"),))
 
 
 def random_case(random: Random) -> Case:

@@ -26,7 +26,7 @@ from flux_handover.proof.reduction import Part, parts
 from flux_handover.proof.scope import changing, needed, outside, scope_of
 from flux_handover.proof.series import outcome_of
 from flux_handover.proof.vanishing import vanishing
-from flux_handover.proof.world import BuildFailed, KustomizationSpec, Mark, Variables, World
+from flux_handover.proof.world import BuildFailed, Desired, KustomizationSpec, Mark, Variables, World
 
 
 def cut(fleet: Fleet, *program: UserStep) -> tuple[Part, ...]:
@@ -68,16 +68,49 @@ def test_owners_of_one_object_are_explored_together_step_by_step() -> None:
     assert part.environment.atomic == frozenset()
 
 
-def test_owners_of_one_object_that_decides_nothing_reconcile_in_one_step() -> None:
-    """Both build it in every revision, so it stays; who has its labels meanwhile is nobody's concern."""
+def shared_by_many(n: int, *moved: Desired) -> Fleet:
+    """Owners that all apply one Namespace; the first drops an object, and the second may take some up."""
+    fleet = many(n)
+    for revision, first, second in (("1", [plain(config("a", "app0"))], []), ("2", [], moved)):
+        fleet.at("app0", revision, [plain(namespace("both")), *first])
+        fleet.at("app1", revision, [plain(namespace("both")), *second])
+        for i in range(2, n):
+            fleet.at(f"app{i}", revision, [plain(namespace("both"))])
+    return fleet
+
+
+def test_owners_of_one_object_that_stays_are_explored_apart() -> None:
+    """All build it in every revision, so it stays; who has its labels meanwhile is nobody's concern."""
+    fleet = shared_by_many(12)
+    (part,) = parts(fleet.rest().world, fleet.environment, (push(),))
+
+    assert part.owners == {ks("app0")}
+
+
+def test_owners_explored_together_reconcile_in_one_step_where_all_they_share_decides_nothing() -> None:
+    fleet = shared_by_many(2, plain(config("b", "app1")))
+    specs = [KustomizationSpec(source(), rest="new")] * 2
+    fleet.at("root", "2", [kustomization(f"app{i}", spec) for i, spec in enumerate(specs)])
+    for part in parts(fleet.rest().world, fleet.environment, (push(),)):
+        assert part.environment.atomic == part.owners
+
+
+def test_an_owner_that_takes_up_an_object_of_another_is_explored_with_it() -> None:
     fleet = many(2)
-    for revision, rest in (("1", [plain(config("a", "app0"))]), ("2", [])):
-        fleet.at("app0", revision, [plain(namespace("both")), *rest])
-        fleet.at("app1", revision, [plain(namespace("both"))])
+    fleet.at("app1", "2", [plain(config("a", "app0")), plain(config("a", "app1")), plain(config("b", "app1"))])
     (part,) = parts(fleet.rest().world, fleet.environment, (push(),))
 
     assert part.owners == {ks("app0"), ks("app1")}
-    assert part.environment.atomic == part.owners
+
+
+def test_an_object_that_goes_brings_all_its_owners_together() -> None:
+    fleet = many(2)
+    for revision, objects in (("1", [plain(config("c", "both"))]), ("2", [])):
+        fleet.at("app0", revision, objects)
+        fleet.at("app1", revision, [plain(config("c", "both"))])
+    (part,) = parts(fleet.rest().world, fleet.environment, (push(),))
+
+    assert part.owners == {ks("app0"), ks("app1")}
 
 
 def test_a_child_whose_spec_changes_is_explored_with_its_parent() -> None:

@@ -7,11 +7,17 @@ from dataclasses import replace
 import pytest
 from proof.handover import MANIFESTS, REVISIONS, handover
 from proof.worlds import (
+    INSTANCE,
+    INSTANCE_CRD,
+    KUSTOMIZATION_CRD,
     KUSTOMIZE_CONTROLLER,
+    NS,
     Fleet,
     config,
+    controller,
     git,
     helm,
+    instance,
     ks,
     kustomization,
     namespace,
@@ -34,8 +40,10 @@ from flux_handover.proof.world import (
     KustomizationSpec,
     Mark,
     Release,
+    Remedy,
     Unknown,
     Variables,
+    World,
 )
 
 
@@ -82,7 +90,46 @@ def test_all_phases_pushed_without_waiting_are_refuted_without_trying_every_orde
 
     assert KUSTOMIZE_CONTROLLER in outcome.deleted
     assert "not every order was tried" in outcome.undecided[0]
+    assert outcome.undecided[0].endswith("every object that can be deleted is listed all the same")
     assert outcome.states < 3_000
+
+
+def fatal_in_order(children: int) -> tuple[Fleet, World]:
+    """Flux leaves with its owner, and every child has an object of its own; one is kept in every revision."""
+    fleet = Fleet().hosting().at("flux", "1", [controller(), plain(namespace(NS)), plain(KUSTOMIZATION_CRD)])
+    apps = [kustomization(f"app{i}", KustomizationSpec(source(), rest="old")) for i in range(children)]
+    later = [kustomization(f"app{i}", KustomizationSpec(source(), rest="new")) for i in range(children)]
+    fleet.at("root", "1", [kustomization("flux"), *apps]).at("root", "2", later)
+    for i in range(children):
+        kept = plain(config(f"kept{i}", "shop"), Mark.PRUNE_DISABLED)
+        fleet.at(f"app{i}", "1", [plain(config(f"object{i}", "shop")), kept])
+    return fleet, fleet.rest().world
+
+
+def test_what_goes_along_with_flux_is_named_to_the_last_object() -> None:
+    """The finalizers of Kustomizations may all run before the controller stops."""
+    fleet, world = fatal_in_order(9)
+
+    outcome = outcome_of(world, (push(),), fleet.environment)
+
+    assert {config(f"object{i}", "shop") for i in range(9)} <= outcome.deleted
+    assert not {config(f"kept{i}", "shop") for i in range(9)} & outcome.deleted
+    assert outcome.undecided == ()
+
+
+@pytest.mark.parametrize(("upgrade", "lost"), [(Remedy.RETRY, False), (Remedy.UNINSTALL, True)])
+def test_retries_of_the_install_do_not_uninstall_what_is_upgraded(upgrade: Remedy, lost: bool) -> None:
+    """The release of the FluxInstance rolls its own controller; an upgrade that is cut is not an install."""
+    old = HelmReleaseSpec(
+        Release("instance", NS, NS, "instance"), remedy=Remedy.UNINSTALL, upgrade_remedy=upgrade, rest="v1"
+    )
+    fleet = Fleet().hosting().at("root", "1", [helm("instance", old)])
+    fleet.at("root", "2", [helm("instance", replace(old, rest="v2"))])
+    fleet.chart("v1", instance()).chart("v2", instance()).chart("components", controller())
+
+    outcome = outcome_of(fleet.rest(plain(INSTANCE_CRD)).world, (push(),), fleet.environment)
+
+    assert (INSTANCE in outcome.deleted) is lost
 
 
 def test_retiring_waits_for_prune_false_to_be_observed() -> None:
@@ -279,7 +326,7 @@ def test_more_states_than_allowed_are_undecided() -> None:
 
     outcome = outcome_of(fleet.start(), (push(),), fleet.environment, limit=1)
 
-    assert outcome.undecided == ("more than 1 states",)
+    assert outcome.undecided == ("more than 1 states; beside what is listed, ConfigMap/shop/a may be deleted",)
 
 
 def test_many_kustomizations_that_do_not_change_cost_no_states() -> None:

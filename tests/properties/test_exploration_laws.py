@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from proof.random_worlds import OBJECTS, Case, random_case
+from proof.random_worlds import OBJECTS, Case, crowded_case, random_case
 from proof.worlds import Paths
 
 from flux_handover.objects import ObjectId
@@ -37,6 +37,23 @@ def test_the_reduced_search_agrees_with_brute_force_on_some_seeded_worlds() -> N
 @pytest.mark.slow
 def test_the_reduced_search_agrees_with_brute_force_on_500_seeded_worlds() -> None:
     assert [seed for seed in range(500) if not agrees(seed)] == []
+
+
+CROWDED = 15_000
+
+
+def agrees_in_a_crowd(seed: int) -> bool:
+    case = crowded_case(Random(seed))
+    return case.brute_force(CROWDED) in (None, outcome_of(case.world, case.program, case.environment).deleted)
+
+
+def test_owners_that_stand_for_each_other_hide_no_deletion() -> None:
+    assert [seed for seed in range(4) if not agrees_in_a_crowd(seed)] == []
+
+
+@pytest.mark.slow
+def test_owners_that_stand_for_each_other_hide_no_deletion_in_many_worlds() -> None:
+    assert [seed for seed in range(100) if not agrees_in_a_crowd(seed)] == []
 
 
 @pytest.mark.parametrize("seed", [161, 211, 284])

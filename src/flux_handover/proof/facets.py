@@ -165,7 +165,8 @@ def release_spec(release: HelmRelease, gates: Gates) -> HelmReleaseSpec:
         source=release.chart_ref,
         values=tuple(_values_from(release)),
         depends_on=tuple(_dependencies(release)),
-        remedy=_remedy(spec),
+        remedy=_install_remedy(spec),
+        upgrade_remedy=_upgrade_remedy(spec),
         waits=gates.helm_waits_for_custom_resources and not _waits_disabled(spec),
         rest=digest_of(spec),
     )
@@ -183,12 +184,16 @@ def _dependencies(release: HelmRelease) -> Iterable[ObjectId]:
         yield ObjectId(HELM_GROUP, "HelmRelease", namespace, str(entry.get("name")))
 
 
-def _remedy(spec: Mapping[str, Any]) -> Remedy:
-    """What a failed action leads to (`fluxcd/helm-controller:internal/reconcile/atomic_release.go@v1.6.3`)."""
-    install, upgrade = mapping(spec.get("install")), mapping(spec.get("upgrade"))
-    retried = mapping(install.get("remediation")).get("retries") not in (None, 0)
-    strategy = mapping(upgrade.get("remediation")).get("strategy")
-    return Remedy.UNINSTALL if retried or strategy == "uninstall" else Remedy.RETRY
+def _install_remedy(spec: Mapping[str, Any]) -> Remedy:
+    """What a failed install leads to (`fluxcd/helm-controller:internal/reconcile/atomic_release.go@v1.6.3`)."""
+    retries = mapping(mapping(spec.get("install")).get("remediation")).get("retries")
+    return Remedy.RETRY if retries in (None, 0) else Remedy.UNINSTALL
+
+
+def _upgrade_remedy(spec: Mapping[str, Any]) -> Remedy:
+    """What a failed upgrade leads to: a rollback, unless the strategy says otherwise."""
+    strategy = mapping(mapping(spec.get("upgrade")).get("remediation")).get("strategy")
+    return Remedy.UNINSTALL if strategy == "uninstall" else Remedy.RETRY
 
 
 def _waits_disabled(spec: Mapping[str, Any]) -> bool:

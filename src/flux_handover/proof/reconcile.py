@@ -6,6 +6,7 @@ Kubernetes deletes, and the stages of an apply.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -39,6 +40,7 @@ class How(StrEnum):
     USER = "by hand"
 
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 DIRECT = frozenset({How.PRUNE, How.HELM, How.OPERATOR, How.USER})
 
 
@@ -149,6 +151,11 @@ def refusal(world: World, desired: Desired) -> str:
     if namespace is not None and namespace.deleting and desired.id not in world.live:
         return f"Namespace {desired.id.namespace} is terminating"
     return ""
+
+
+def brief(revision: str) -> str:
+    """A revision as a trace names it: of a commit the first digits, anything else as it is."""
+    return revision[:12] if _COMMIT.fullmatch(revision) else revision
 
 
 def told(deletions: Deletions) -> tuple[str, ...]:

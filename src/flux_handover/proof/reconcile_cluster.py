@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from flux_handover.objects import ObjectId
-from flux_handover.proof.reconcile import How, Move, deleted, refusal, told
+from flux_handover.proof.reconcile import How, Move, brief, deleted, refusal, told
 from flux_handover.proof.table import Table
 from flux_handover.proof.world import (
     Actor,
@@ -98,7 +98,7 @@ def source_moves(world: World) -> Iterator[Move]:
         if isinstance(live.spec, SourceSpec) and _can_fetch(world, live, live.spec):
             head = world.heads[live.spec.origin]
             fetched = replace(world, artifacts=world.artifacts.put(id, head))
-            yield Move(Actor.SOURCE, (f"fetches revision {head} for {id}",), fetched, subject=id)
+            yield Move(Actor.SOURCE, (f"fetches revision {brief(head)} for {id}",), fetched, subject=id)
 
 
 def _can_fetch(world: World, live: Live, spec: SourceSpec) -> bool:
@@ -144,8 +144,7 @@ def acted(world: World, action: Action) -> Move:
     """The world after a user's action."""
     match action:
         case Push(heads):
-            event = "pushes " + ", ".join(f"revision {revision} to {origin}" for origin, revision in heads)
-            return Move(Actor.USER, (event,), replace(world, heads=world.heads.put_all(dict(heads))))
+            return _pushed(world, heads)
         case Remove(id):
             world, gone = deleted(world, (id,), None, How.USER)
             return Move(Actor.USER, told(gone) or (f"finds no {id} to delete",), world, gone, subject=id)
@@ -157,6 +156,12 @@ def acted(world: World, action: Action) -> Move:
             return _installed(world, objects)
         case _:
             assert_never(action)
+
+
+def _pushed(world: World, heads: tuple[tuple[str, str], ...]) -> Move:
+    fresh = [(origin, revision) for origin, revision in heads if world.heads.get(origin) != revision]
+    event = "pushes " + (", ".join(f"revision {brief(at)} to {origin}" for origin, at in fresh) or "nothing new")
+    return Move(Actor.USER, (event,), replace(world, heads=world.heads.put_all(dict(heads))))
 
 
 def _marked(world: World, action: Annotate | Unmark, id: ObjectId, marks: Marks) -> Move:

@@ -79,7 +79,14 @@ def _waits_for(world: World, spec: HelmReleaseSpec) -> str:
 def _may_be_cut(record: Record | None, spec: HelmReleaseSpec, objects: tuple[Desired, ...]) -> bool:
     """The action that installs Flux rolls helm-controller and is cut; of others a failure is taken to be retried."""
     rolls = any(isinstance(desired.spec, FluxInstanceSpec) for desired in objects)
-    return rolls and spec.remedy is Remedy.UNINSTALL and (record is None or record.spec != spec)
+    return rolls and remedy_of(record, spec) is Remedy.UNINSTALL
+
+
+def remedy_of(record: Record | None, spec: HelmReleaseSpec) -> Remedy:
+    """What follows if the next action fails: an install where nothing was applied yet, else an upgrade, if at all."""
+    if record is None or not isinstance(record.spec, HelmReleaseSpec):
+        return spec.remedy
+    return spec.upgrade_remedy if record.spec != spec else Remedy.RETRY
 
 
 def upgraded(world: World, id: ObjectId, spec: HelmReleaseSpec, build: Build) -> Move:

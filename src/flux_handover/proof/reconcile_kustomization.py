@@ -18,6 +18,7 @@ from flux_handover.proof.reconcile import (
     Deletions,
     How,
     Move,
+    brief,
     deleted,
     reaped,
     refusal,
@@ -142,7 +143,7 @@ def started(world: World, id: ObjectId) -> Move:
     if record.applied != run.revision or record.spec != spec:
         record = replace(record, ready=False)
     records = world.records.put(id, record)
-    event = f"reconciles {id} at revision {run.revision} with the live prune {str(spec.prune).lower()}"
+    event = f"reconciles {id} at revision {brief(run.revision)} with the live prune {str(spec.prune).lower()}"
     return Move(Actor.KUSTOMIZE, (event,), replace(world, runs=world.runs.put(id, run), records=records), subject=id)
 
 
@@ -205,7 +206,7 @@ def _staged(world: World, environment: Environment, id: ObjectId, run: Run, obje
         if new:
             world = replace(world, live=world.live.put_all(new))
     world = replace(world, runs=world.runs.put(id, replace(run, applied=True)))
-    return Move(Actor.KUSTOMIZE, (f"has applied {id} at revision {run.revision}",), world, subject=id)
+    return Move(Actor.KUSTOMIZE, (f"has applied {id} at revision {brief(run.revision)}",), world, subject=id)
 
 
 def skips(desired: Desired, live: Live | None) -> bool:

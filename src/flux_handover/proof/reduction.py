@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flux_handover.objects import ObjectId
+from flux_handover.proof.closures import closures, home_of
 from flux_handover.proof.reconcile import stage_of
 from flux_handover.proof.reconcile_cluster import Install, Program, UnmarkAll, UserStep
 from flux_handover.proof.scope import (
@@ -20,11 +21,9 @@ from flux_handover.proof.scope import (
     Scope,
     changing,
     concerned,
-    decides,
     named_by,
     needed,
     objects_of,
-    readers,
     removed_by,
     scope_of,
 )
@@ -66,68 +65,7 @@ def parts(world: World, environment: Environment, program: Program) -> tuple[Par
     named = named_by(program)
     going = vanishing(scope, removed_by(program))
     active, _ = concerned(scope, named, going)
-    return tuple(_part(scope, group, program, going) for group in _closures(scope, active, going))
-
-
-def _closures(scope: Scope, active: set[ObjectId], going: frozenset[ObjectId]) -> list[frozenset[ObjectId]]:
-    """For each active owner, itself and all that can influence it; those that others contain are left out."""
-    doubtful = _doubtful(scope, active)
-    closures = {frozenset(_closure(scope, id, active, doubtful, going)) for id in active}
-    largest = sorted(closures, key=lambda owners: (-len(owners), sorted(owners)))
-    kept: list[frozenset[ObjectId]] = []
-    for owners in largest:
-        if not any(owners < other for other in kept if len(other) > len(owners)):
-            kept.append(owners)
-    return kept
-
-
-def _closure(
-    scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set[ObjectId], going: frozenset[ObjectId]
-) -> set[ObjectId]:
-    closure = {id}
-    waiting = [id]
-    while waiting:
-        for other in _influences(scope, waiting.pop(), active, doubtful, going):
-            if other not in closure:
-                closure.add(other)
-                waiting.append(other)
-    return closure
-
-
-def _influences(
-    scope: Scope, id: ObjectId, active: set[ObjectId], doubtful: set[ObjectId], going: frozenset[ObjectId]
-) -> Iterator[ObjectId]:
-    """Who can change what an owner does: its active parents, who touches its objects too, who makes what it needs."""
-    yield from (owner for owner in scope.touching.get(id, ()) if owner in active)
-    for other in scope.touched[id]:
-        yield from scope.touching[other]
-        if other not in scope.world.live and (home := ObjectId("", "Namespace", "", other.namespace)) in going:
-            yield from scope.touching.get(home, ())
-    needs = _needs(scope, id)
-    yield from needs & doubtful
-    for other in needs | scope.definitions[id]:
-        if decides(scope, other, going):
-            yield from (owner for owner in scope.touching.get(other, ()) if other in changing(scope, owner))
-
-
-def _doubtful(scope: Scope, active: set[ObjectId]) -> set[ObjectId]:
-    """Owners that may stay unready, themselves or through what they depend on."""
-    doubtful = {id for id in active if not all(_succeeds(build) for build in scope.builds[id].values())}
-    dependents = readers(scope)
-    waiting = list(doubtful)
-    while waiting:
-        fresh = set(dependents.get(waiting.pop(), ())) - doubtful
-        doubtful |= fresh
-        waiting.extend(fresh)
-    return doubtful
-
-
-def _needs(scope: Scope, id: ObjectId) -> set[ObjectId]:
-    return set().union(*(needed(scope.world, spec) for spec in scope.specs[id]))
-
-
-def _succeeds(build: Build) -> bool:
-    return isinstance(build, Built) and not build.unhealthy
+    return tuple(_part(scope, group, program, going) for group in closures(scope, active, going, named))
 
 
 def _part(scope: Scope, owners: frozenset[ObjectId], program: Program, going: frozenset[ObjectId]) -> Part:
@@ -328,6 +266,6 @@ def _treatment(
     if live is not None:
         spec = None if isinstance(live.spec, OWNERS) else live.spec
         there = replace(live, digest="", spec=spec)
-    home = id.namespace if ObjectId("", "Namespace", "", id.namespace) in alone else ""
+    home = id.namespace if home_of(id) in alone else ""
     stage = stage_of(id, classes=True)
     return there, described.get(id, ()), home, stage, is_namespace(id), is_definition(id), id.kind == "ClusterRole"

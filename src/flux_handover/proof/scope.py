@@ -170,7 +170,7 @@ def concerned(
     reading = readers(scope)
     while waiting:
         changed = waiting.pop()
-        read_by = reading.get(changed, ()) if decides(scope, changed, vanishing) else ()
+        read_by = (owner for owner in reading.get(changed, ()) if decides(scope, owner, changed, vanishing))
         for owner in (*scope.touching.get(changed, ()), *read_by):
             if owner not in active:
                 active.add(owner)
@@ -180,9 +180,16 @@ def concerned(
     return active, volatile
 
 
-def decides(scope: Scope, id: ObjectId, vanishing: frozenset[ObjectId]) -> bool:
-    """Whether a change of an object reaches those that read it: it may come or go, or is an owner or a source."""
-    return id in vanishing or id not in scope.world.live or scope.world.live[id].spec is not None
+def decides(scope: Scope, owner: ObjectId, id: ObjectId, vanishing: frozenset[ObjectId]) -> bool:
+    """Whether a change of an object reaches an owner that reads it: it may come or go, or is an owner or a source.
+
+    Of its source a HelmRelease asks only whether it is there.
+    """
+    live = scope.world.live.get(id)
+    if id in vanishing or live is None:
+        return True
+    presence = isinstance(live.spec, SourceSpec) and all(isinstance(s, HelmReleaseSpec) for s in scope.specs[owner])
+    return live.spec is not None and not presence
 
 
 def _is_quiet(scope: Scope, id: ObjectId) -> bool:
@@ -211,17 +218,18 @@ def _is_applied(build: Build, record: Record) -> bool:
 def _alike(first: Build, second: Build) -> bool:
     if first is second:
         return True
-    return _fingerprint(first) == _fingerprint(second)
+    return fingerprint(first) == fingerprint(second)
 
 
-def _fingerprint(build: Build) -> frozenset[tuple[ObjectId, object]]:
+def fingerprint(build: Build) -> frozenset[tuple[ObjectId, object]]:
+    """What a build says of each of its objects, as far as the judge looks."""
     return frozenset((o.id, (o.marks, o.spec, o.definition)) for o in objects_of(build))
 
 
 def changing(scope: Scope, id: ObjectId) -> frozenset[ObjectId]:
     """The ids that an owner may add, remove or alter."""
     if id not in scope.changes:
-        prints = [_fingerprint(build) for build in scope.builds[id].values() if isinstance(build, Built | ApplyFailed)]
+        prints = [fingerprint(build) for build in scope.builds[id].values() if isinstance(build, Built | ApplyFailed)]
         every = {entry[0] for entry in frozenset().union(*prints)}
         steady = {entry[0] for entry in frozenset.intersection(*prints)} if prints else set()
         inventory = scope.world.records.get(id, Record()).inventory

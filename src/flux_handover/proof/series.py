@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from flux_handover.objects import ObjectId
+from flux_handover.objects import ObjectId, names
 from flux_handover.proof.edges import edge_of
 from flux_handover.proof.exploration import LIMIT, Found, Reachable, Violation, explore
 from flux_handover.proof.properties import Properties
@@ -19,9 +19,11 @@ from flux_handover.proof.reduction import Part, parts
 from flux_handover.proof.settle import settled
 from flux_handover.proof.sweep import swept
 from flux_handover.proof.trace import Counterexample
+from flux_handover.proof.vanishing import may_go
 from flux_handover.proof.world import Environment, HelmReleaseSpec, KustomizationSpec, World, is_home
 
 AFTERMATH_OF_OTHERS = 200
+SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,13 @@ def outcome_of(world: World, program: Program, environment: Environment, *, limi
     explored = _all_explored(parts(world, environment, program), limit)
     rest = settled(_followed(world, program), environment)
     undecided = {reason for _, reach in explored for reason in reach.undecided}
+    losses = _losses(world, environment, explored, rest.world)
     if not all(reach.complete for _, reach in explored):
-        undecided.add(_unfinished(environment, explored, limit))
+        others = may_go(world, environment, program) - {loss.id for loss in losses}
+        undecided.add(f"{_unfinished(environment, explored, limit)}; {_at_most(others)}")
     return Outcome(
         world=replace(rest.world, step=0),
-        losses=_losses(world, environment, explored, rest.world),
+        losses=losses,
         breaches=_breaches(environment, explored, rest.world),
         undecided=tuple(sorted(undecided)),
         rests=rest.rests,
@@ -128,6 +132,14 @@ def _unfinished(environment: Environment, explored: list[tuple[Part, Reachable]]
     return f"more than {limit} states"
 
 
+def _at_most(others: frozenset[ObjectId]) -> str:
+    """What else may go where not every order was tried, taken too large rather than too small."""
+    if not others:
+        return "every object that can be deleted is listed all the same"
+    shown, more = names(sorted(others)[:SHOWN]), len(others) - SHOWN
+    return f"beside what is listed, {shown}{f' and {more} more' if more > 0 else ''} may be deleted"
+
+
 def _explored(part: Part, limit: int) -> Reachable:
     judge = Properties(part.world, part.environment)
     first = replace(part.world, crashes=1)
@@ -149,7 +161,8 @@ def _losses(
             for member in part.alike.get(id, frozenset({id})):
                 assert isinstance(one.what, Deletion)
                 found[member] = replace(one.what, id=member), one
-    owners = frozenset(id for part, _ in explored for id in part.owners)
+    # A finalizer is known where its owner goes in a part of its own, and that part was searched to the end.
+    owners = frozenset(id for part, reach in explored if reach.complete for id in part.owners & reach.deletions.keys())
     for deletion, cause in swept(world, environment, {id: one for id, (one, _) in found.items()}, owners):
         found[deletion.id] = deletion, found[cause][1]
     ordered = sorted(found.values(), key=lambda pair: pair[0].id)

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from flux_handover.objects import ObjectId
-from flux_handover.proof.scope import Scope, objects_of
+from flux_handover.proof.reconcile_cluster import Program
+from flux_handover.proof.reconcile_helm import PENDING, remedy_of
+from flux_handover.proof.reconcile_kustomization import KEEPS
+from flux_handover.proof.scope import Scope, objects_of, removed_by, scope_of
 from flux_handover.proof.world import (
     Built,
     DeletionPolicy,
+    Environment,
     FluxInstanceSpec,
     HelmReleaseSpec,
     KustomizationSpec,
@@ -21,9 +25,30 @@ from flux_handover.proof.world import (
     Owner,
     Record,
     Remedy,
+    World,
     is_definition,
     is_namespace,
 )
+
+
+def may_go(world: World, environment: Environment, program: Program) -> frozenset[ObjectId]:
+    """Every live object that the steps of a program may delete; those that opt out in every revision are not."""
+    scope = scope_of(world, environment, program)
+    removed = removed_by(program)
+    going = vanishing(scope, removed)
+    return frozenset(id for id in going & world.live.keys() if id in removed or not _shielded(scope, going, id))
+
+
+def _shielded(scope: Scope, going: frozenset[ObjectId], id: ObjectId) -> bool:
+    """Whether an object keeps an opt-out from prunes, and nothing but a prune or a finalizer could delete it."""
+    live, home = scope.world.live[id], ObjectId("", "Namespace", "", id.namespace)
+    owners = scope.touching.get(id, ())
+    pruned = all(isinstance(spec, KustomizationSpec) for owner in owners for spec in scope.specs[owner])
+    if not pruned or live.definition in going or (id.namespace and home in going):
+        return False
+    builds = (build for owner in owners for build in scope.builds[owner].values())
+    rendered = (desired.marks for build in builds for desired in objects_of(build) if desired.id == id)
+    return bool(live.pinned & KEEPS) or (bool(live.marks & KEEPS) and all(marks & KEEPS for marks in rendered))
 
 
 def vanishing(scope: Scope, removed: set[ObjectId]) -> frozenset[ObjectId]:
@@ -68,8 +93,11 @@ def _prunes(spec: Owner) -> bool:
 def _uninstalled(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
     """What a release loses when its target changes, or its remedy uninstalls it because it rolls helm-controller."""
     specs = [spec for spec in scope.specs[id] if isinstance(spec, HelmReleaseSpec)]
+    record = scope.world.records.get(id)
     retargeted = len({spec.release for spec in specs}) > 1
-    if retargeted or (any(spec.remedy is Remedy.UNINSTALL for spec in specs) and _brings_instance(scope, id)):
+    pending = record is not None and record.reason == PENDING
+    fails = pending or any(remedy_of(record, spec) is Remedy.UNINSTALL for spec in specs)
+    if retargeted or (fails and _brings_instance(scope, id)):
         yield from _content(scope, id)
 
 

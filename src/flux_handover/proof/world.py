@@ -55,7 +55,7 @@ class DeletionPolicy(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What a failed action of a HelmRelease leads to."""
+    """What a failed install or upgrade of a HelmRelease leads to."""
 
     RETRY = "retry"
     UNINSTALL = "uninstall"
@@ -114,7 +114,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class HelmReleaseSpec:
-    """A HelmRelease; `waits` says that Helm waits for custom resources before it is Ready."""
+    """A HelmRelease; `waits`: Helm waits for custom resources too; the remedies follow a failed install and upgrade."""
 
     release: Release
     suspend: bool = False
@@ -122,6 +122,7 @@ class HelmReleaseSpec:
     values: tuple[ObjectId, ...] = ()
     depends_on: tuple[ObjectId, ...] = ()
     remedy: Remedy = Remedy.RETRY
+    upgrade_remedy: Remedy = Remedy.RETRY
     waits: bool = False
     rest: str = ""
 

@@ -9,7 +9,7 @@ from flux_handover.proof.deletions import Deleted
 from flux_handover.proof.guard_report import GuardReport, Safety, worst
 from flux_handover.report.escaping import code, markdown
 from flux_handover.report.findings_text import summary
-from flux_handover.report.guard_text import brief, total
+from flux_handover.report.guard_text import brief, told, total
 from flux_handover.report.page import counted
 
 ROWS = 8
@@ -87,7 +87,7 @@ def _step(report: GuardReport) -> Iterator[str]:
         if not one.cascade:
             yield _deleted(report, one)
     yield from (_finding(finding) for finding in report.findings if finding.severity is not Severity.INFO)
-    yield from (_trace(one) for one in report.deletes[:ROWS] if not one.expected and not one.cascade)
+    yield from map(_trace, told(report, [one for one in report.deletes[:ROWS] if not one.cascade]))
     for waived in report.waived:
         waiver = waived.waiver
         yield f"- waived: {code(waiver.code)} {code(waiver.object)}: {markdown(waiver.reason)}"

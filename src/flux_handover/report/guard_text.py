@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 
@@ -62,20 +62,22 @@ def total(report: GuardReport, direct: Iterable[Deleted]) -> frozenset[ObjectId]
 
 def _listed(report: GuardReport, direct: Sequence[Deleted], screen: Screen) -> Iterator[RenderableType]:
     shown = direct if screen.is_full else direct[:SHOWN]
-    yield indented(columns((_row(report, one) for one in shown), gap=1))
+    codes = {finding.subject: finding.hazard for finding in report.findings if _is_deletion(finding)}
+    yield indented(columns((_row(report, one, codes) for one in shown), gap=1))
     if len(shown) < len(direct):
         yield indented(quiet(f"and {len(direct) - len(shown)} more; --verbose lists all"))
     if screen.is_full:
-        for one in direct:
+        for one in told(report, direct):
             yield from _traced(one)
 
 
-def _row(report: GuardReport, one: Deleted) -> tuple[RenderableType, ...]:
+def _row(report: GuardReport, one: Deleted, codes: Mapping[str, str]) -> tuple[RenderableType, ...]:
     below = total(report, [one]) - {one.id}
     also = f", and with it {brief(below)}" if below else ""
     unknown = "; what its chart installed goes too" if one.takes_along else ""
     again = "; made again later" if one.recreated else ""
-    return state("-"), text(str(one.id)), text(f"{one.reason}{also}{unknown}{again}")
+    named = f"{one.id} ({codes[one.id.full]})" if one.id.full in codes and not one.expected else str(one.id)
+    return state("-"), text(named), text(f"{one.reason}{also}{unknown}{again}")
 
 
 def brief(ids: Iterable[ObjectId], limit: int = 3) -> str:
@@ -85,11 +87,22 @@ def brief(ids: Iterable[ObjectId], limit: int = 3) -> str:
     return names(ordered[:limit]) + more
 
 
+def told(report: GuardReport, direct: Sequence[Deleted]) -> Iterator[Deleted]:
+    """The unexpected deletions whose traces are shown: the direct ones, and one cascade for each other edge."""
+    alarms = [one for one in direct if not one.expected]
+    yield from alarms
+    edges = {one.counterexample.edge for one in alarms} | {""}
+    below = total(report, alarms)
+    for one in report.deletes:
+        if one.cascade and one.id in below and one.counterexample.edge not in edges:
+            edges.add(one.counterexample.edge)
+            yield one
+
+
 def _traced(one: Deleted) -> Iterator[RenderableType]:
-    if not one.expected:
-        edge = f" ({one.counterexample.edge})" if one.counterexample.edge else ""
-        yield text(f"how {one.id} is lost{edge}:")
-        yield indented(*(text(str(step)) for step in one.counterexample.trace))
+    edge = f" ({one.counterexample.edge})" if one.counterexample.edge else ""
+    yield text(f"how {one.id} is lost{edge}:")
+    yield indented(*(text(str(step)) for step in one.counterexample.trace))
 
 
 def _others(report: GuardReport, screen: Screen) -> Iterator[RenderableType]:
