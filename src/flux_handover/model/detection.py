@@ -63,7 +63,21 @@ def _main(evidence: Evidence, live: list[Sign], outside: list[Sign]) -> Sign:
     builds = evidence.cluster.builds[evidence.cluster.root].status is BuildStatus.OK
     counting = outside if builds else [sign for sign in outside if sign.method is Method.TERRAFORM]
     known = (sign for sign in (*live, *counting) if sign.method is not Method.UNKNOWN)
-    return next(known, None) or _unknown(evidence)
+    found = next(known, None) or _unknown(evidence)
+    return next(_half_done(found, outside), found)
+
+
+def _half_done(found: Sign, outside: Iterable[Sign]) -> Iterator[Sign]:
+    """What a person applied at the very version of the FluxInstance that took it over: its manifest is still there.
+
+    An operator that went on to another version has left what bootstrapped it behind.
+    """
+    if found.method is Method.OPERATOR and found.version:
+        yield from (
+            sign
+            for sign in outside
+            if sign.method in (Method.REMOTE_BASE, Method.HELM_CHART) and sign.version == found.version
+        )
 
 
 def _by_terraform(main: Sign, others: Iterable[Sign]) -> Sign:

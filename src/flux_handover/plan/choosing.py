@@ -38,7 +38,7 @@ from flux_handover.plan.tenancy import tenancy_of
 from flux_handover.tree import Tree
 
 CHARTS = "oci://ghcr.io/controlplaneio-fluxcd/charts"
-SUPPORTED = (Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP, Method.HELM_CHART)
+SUPPORTED = (Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP, Method.HELM_CHART, Method.REMOTE_BASE)
 
 
 def choose_target(installation: Installation, cluster: Cluster, tree: Tree, options: Options) -> Target:

@@ -34,11 +34,19 @@ def opt_outs(
     if all(has_mark(object, PRUNE, "disabled") for object in objects):
         return
     listing, _ = _list_of_components(cluster, leaving, installation, tree)
-    for target in _targets(owner.objects, leaving):
+    yield from opting_out(listing.path, 0, owner, leaving)
+
+
+def opting_out(path: str, document: int, owner: Build, ids: frozenset[ObjectId]) -> Iterator[Operation]:
+    """Patches in one kustomization.yaml that mark exactly these objects of an owner, unless all carry the mark."""
+    objects = [object for object in owner.objects if object.id in ids]
+    if all(has_mark(object, PRUNE, "disabled") for object in objects):
+        return
+    for target in _targets(owner.objects, ids):
         patch = {"patch": text_of(_opt_out()), "target": dict(target)}
         why = f"{owner.id} goes on pruning; what leaves it later must not be deleted"
         hit = frozenset(object.id for object in selected(target, owner.objects))
-        yield AppendElement(listing.path, 0, ("patches",), patch, why, marks=hit & leaving)
+        yield AppendElement(path, document, ("patches",), patch, why, marks=hit & ids)
 
 
 def removal(cluster: Cluster, leaving: frozenset[ObjectId], installation: Installation, tree: Tree) -> PhaseDraft:
@@ -92,7 +100,7 @@ def _list_of_components(
             hint="list the file with Flux's components in one kustomization.yaml that Flux reads",
         )
     _check_mixed(files, leaving, tree)
-    _check_fields(listings[0], tree)
+    check_fields(listings[0].path, tree)
     return listings[0], files
 
 
@@ -111,13 +119,14 @@ def _check_mixed(files: tuple[str, ...], leaving: frozenset[ObjectId], tree: Tre
             )
 
 
-def _check_fields(listing: Listing, tree: Tree) -> None:
-    for document in documents_of(tree, listing.path):
+def check_fields(path: str, tree: Tree) -> None:
+    """Refuse fields of a kustomization.yaml that name components and would fail without them."""
+    for document in documents_of(tree, path):
         field = next((name for name in _OLD_FIELDS if name in document.mapping), None)
         if field is not None:
             raise UnsupportedInstallation(
                 f"{field} would fail once the components have left",
-                where=f"{listing.path}:{document.line_of(field)}",
+                where=f"{path}:{document.line_of(field)}",
                 hint="write it as `patches` with a target",
             )
 

@@ -24,7 +24,7 @@ from flux_handover.objects import (
     ObjectId,
     mapping,
 )
-from flux_handover.plan import releasing
+from flux_handover.plan import basing, releasing
 from flux_handover.plan.conditions import ANY, AllReady, Every, FieldIs, Has, IsAbsent, IsReady, NoneHas
 from flux_handover.plan.phases import Gate
 from flux_handover.plan.protecting import Override
@@ -251,7 +251,7 @@ def _secrets(cluster: Cluster) -> Iterator[Gate]:
 
 def _protected(owner: Build, installation: Installation) -> list[Gate]:
     """The owner stopped pruning, or everything that leaves it carries the mark that stops the prune (R9)."""
-    if installation.method is not Method.BOOTSTRAP:
+    if installation.method not in (Method.BOOTSTRAP, Method.REMOTE_BASE):
         return [_unpruned(owner.id)]
     mark = f"{{.metadata.annotations.{_escaped(PRUNE)}}}"
     path = f'{{range .items[*]}}{{.kind}}/{{.metadata.name}} {mark}{{"\\n"}}{{end}}'
@@ -265,7 +265,7 @@ def _protected(owner: Build, installation: Installation) -> list[Gate]:
             why="only the mark on the live object counts when its file leaves Git",
             looks_for=Every(tuple(Has(id, (FieldIs(_PRUNE_MARK, "(?i)disabled"),)) for id in ids)),
         )
-        for scope, place, kinds, ids in _by_scope(installation.live, installation.namespace)
+        for scope, place, kinds, ids in _by_scope(basing.adopted(installation), installation.namespace)
     ]
 
 
@@ -320,11 +320,12 @@ def _ready(kind: str, id: ObjectId, why: str) -> Gate:
 
 def _gone(id: ObjectId) -> Gate:
     plural = {"Kustomization": KUSTOMIZATIONS, "OCIRepository": OCI_REPOSITORIES}.get(id.kind, id.kind.lower())
+    place = f"-n {id.namespace} " if id.namespace else ""
     return Gate(
-        id=f"gone-{id.name}",
+        id=f"gone-{id.kind.lower()}-{id.name}" if id.kind in CLUSTER_SCOPED else f"gone-{id.name}",
         object=id,
         condition=f"{id} is gone",
-        command=f"kubectl -n {id.namespace} get {plural} {id.name} --ignore-not-found -o name",
+        command=f"kubectl {place}get {plural} {id.name} --ignore-not-found -o name",
         expect="no output",
         why="the phase declares this deletion and no other",
         looks_for=IsAbsent(id),
@@ -348,7 +349,7 @@ def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
     marks += f" {{.metadata.annotations.{_escaped(PRUNE)}}}"
     path = f'{{range .items[*]}}{{.kind}}/{{.metadata.name}} {marks}{{"\\n"}}{{end}}'
     policies = target.cluster.get("networkPolicy", True)
-    live = [object for object in installation.live if policies or object.id.kind != "NetworkPolicy"]
+    live = [object for object in basing.adopted(installation) if policies or object.id.kind != "NetworkPolicy"]
     for scope, place, kinds, ids in _by_scope(live, target.namespace):
         yield Gate(
             id=f"adopted-{scope}",

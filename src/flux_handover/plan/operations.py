@@ -61,12 +61,13 @@ class ListResource:
 
 @dataclass(frozen=True, slots=True)
 class UnlistResource:
-    """Remove an entry from a list of a kustomization.yaml."""
+    """Remove an entry from a list of a kustomization.yaml; `drops` are the objects that leave Git with it."""
 
     path: str
     field: str
     entry: str
     why: str
+    drops: tuple[ObjectId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

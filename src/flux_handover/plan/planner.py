@@ -18,7 +18,7 @@ from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
-from flux_handover.plan import adding, gates, present, protecting, releasing, retiring
+from flux_handover.plan import adding, basing, gates, present, protecting, releasing, retiring
 from flux_handover.plan.bootstrap import bootstrap
 from flux_handover.plan.chart_facts import chart_gates
 from flux_handover.plan.choosing import SUPPORTED, choose_target
@@ -64,7 +64,7 @@ class _Drafted:
 def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Read) -> Plan:
     """The phases that are left for one cluster; none where the handover is through."""
     cluster, installation = _named(snapshot, cluster_name)
-    installation = releasing.completed(installation, cluster, snapshot.tree)
+    installation = basing.with_successors(releasing.completed(installation, cluster, snapshot.tree))
     if installation.method not in SUPPORTED and present.instance(cluster) is not None:
         return _finished(finished_plan(snapshot, cluster, installation, options), snapshot, cluster)
     target = choose_target(installation, cluster, snapshot.tree, options)
@@ -181,7 +181,7 @@ def _plan(snapshot: Snapshot, handover: Handover, drafted: tuple[_Drafted, ...])
 def _phases(tree: Tree, handover: Handover, drafted: tuple[_Drafted, ...], facts: tuple[Gate, ...]) -> Iterator[Phase]:
     """The phases; `preflight` leads only where nothing is done yet, else its gates stand on the first one."""
     repeated = facts
-    if drafted and drafted[0].name is PhaseName.PROTECT:
+    if drafted and _is_first(drafted[0].name, handover.installation):
         nothing = changed_files(tree, tree)
         yield Phase(PhaseName.PREFLIGHT, TITLES[PhaseName.PREFLIGHT], (), nothing, tree, frozenset(), facts, ())
         repeated = ()
@@ -200,6 +200,11 @@ def _phases(tree: Tree, handover: Handover, drafted: tuple[_Drafted, ...], facts
             notes=one.draft.notes,
         )
         repeated = ()
+
+
+def _is_first(name: PhaseName, installation: Installation) -> bool:
+    """Whether nothing is done before a phase: what nobody applies needs no protection."""
+    return name is PhaseName.PROTECT or (name is PhaseName.OPERATOR and installation.owner is None)
 
 
 TITLES = {

@@ -16,7 +16,7 @@ from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
-from flux_handover.plan import releasing
+from flux_handover.plan import basing, releasing
 from flux_handover.plan.components import opt_outs
 from flux_handover.plan.layout import AppFiles
 from flux_handover.plan.listings import document_of
@@ -52,6 +52,8 @@ def leaving(cluster: Cluster, installation: Installation) -> frozenset[ObjectId]
     """Objects of the distribution that their owner applies today and will not apply in the end."""
     build = _owner_build(cluster, installation)
     flux = {object.id for object in installation.plain}
+    if installation.method is Method.REMOTE_BASE:
+        flux |= {object.id for object in installation.live}
     return frozenset(build.ids & flux) if build else frozenset()
 
 
@@ -71,6 +73,9 @@ def _owner(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator
         return
     if installation.method is Method.BOOTSTRAP:
         yield from opt_outs(cluster, build, leaving(cluster, installation), installation, tree)
+        return
+    if installation.method is Method.REMOTE_BASE:
+        yield from basing.opt_outs(build, leaving(cluster, installation), installation, tree)
         return
     if not is_dedicated(cluster, installation):
         raise UnsupportedInstallation(

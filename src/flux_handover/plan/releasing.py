@@ -22,10 +22,11 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.model.settings_helm import CONTROLLERS
 from flux_handover.objects import HELM_GROUP, SOURCE_GROUP, ObjectId, mapping
 from flux_handover.plan.conditions import FieldIs, Has
-from flux_handover.plan.listings import document_of, documents_of, live_listings, read_files
-from flux_handover.plan.operations import Operation, RemoveDocument, RemoveFile, SetField, UnlistResource
+from flux_handover.plan.listings import document_of, read_files
+from flux_handover.plan.operations import Operation, SetField
 from flux_handover.plan.phases import Gate, LiveStep, PhaseDraft
 from flux_handover.plan.releasing_chart import charted, leftovers
+from flux_handover.plan.removing import removed_documents
 from flux_handover.tree import Tree
 
 HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
@@ -216,7 +217,8 @@ def forgotten(installation: Installation, cluster: Cluster, tree: Tree) -> Phase
     if release is None or installation.owner is None:
         return PhaseDraft()
     ids = (installation.owner, *_unused_source(installation.owner, cluster))
-    operations = tuple(_removals(ids, cluster, tree))
+    places = [(id, "") for id in ids]
+    operations = tuple(removed_documents(places, cluster, tree, "the operator installs Flux now"))
     return PhaseDraft(operations, tuple(_afterwards(release, cluster)), removes=frozenset(ids))
 
 
@@ -234,35 +236,6 @@ def _chart_source(object: Any) -> ObjectId | None:
     ref = mapping(object.spec.get("chartRef")) or mapping(chart.get("sourceRef"))
     namespace = str(ref.get("namespace") or object.id.namespace)
     return ObjectId(SOURCE_GROUP, str(ref.get("kind")), namespace, str(ref.get("name"))) if ref else None
-
-
-def _removals(ids: tuple[ObjectId, ...], cluster: Cluster, tree: Tree) -> Iterator[Operation]:
-    by_file: dict[str, list[ObjectId]] = {}
-    for id in ids:
-        by_file.setdefault(_file_of(id, cluster, tree), []).append(id)
-    for file, there in sorted(by_file.items()):
-        if len(documents_of(tree, file)) == len(there):
-            yield RemoveFile(file, tuple(there), "the operator installs Flux now")
-            yield from _unlisted(file, cluster, tree)
-        else:
-            for id in there:
-                document = document_of(tree, file, id)
-                line = document.line if document else 0
-                yield RemoveDocument(id, Location(file, line), "the operator installs Flux now")
-
-
-def _file_of(id: ObjectId, cluster: Cluster, tree: Tree) -> str:
-    found = next((path for path in read_files(cluster, tree) if document_of(tree, path, id) is not None), None)
-    if found is None:
-        raise UnsupportedInstallation(f"{id} is not written in this repository", hint="remove it where it is written")
-    return found
-
-
-def _unlisted(file: str, cluster: Cluster, tree: Tree) -> Iterator[Operation]:
-    for listing in live_listings(cluster, tree):
-        for field, entry, path in listing.entries:
-            if path == file:
-                yield UnlistResource(listing.path, field, entry, f"{file} is gone")
 
 
 def _afterwards(release: Release, cluster: Cluster) -> Iterator[str]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.findings import Location
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import ObjectId, mapping
-from flux_handover.plan import releasing
+from flux_handover.plan import basing, releasing
 from flux_handover.plan.components import removal
 from flux_handover.plan.layout import Layout
 from flux_handover.plan.listings import (
@@ -41,12 +42,31 @@ def retire(cluster: Cluster, installation: Installation, layout: Layout, tree: T
         return removal(cluster, leaving(cluster, installation), installation, tree)
     if installation.method is Method.HELM_CHART:
         return releasing.forgotten(installation, cluster, tree)
+    if installation.method is Method.REMOTE_BASE and installation.owner is not None:
+        return _with_dependents(
+            basing.removal(cluster, leaving(cluster, installation), installation, tree),
+            cluster,
+            installation,
+            layout,
+            tree,
+        )
     removed = tuple(_removed(cluster, installation))
     operations = [*removed_documents(removed, cluster, tree, "the operator installs Flux now")]
     operations += _dependents(cluster, installation, layout, tree)
     operations += _install_manifests(cluster, installation, tree)
-    notes = tuple(_left(operations, tree))
+    notes = (*_left(operations, tree), *basing.by_hand(installation))
     return PhaseDraft(tuple(operations), notes, removes=frozenset(id for id, _ in removed))
+
+
+def _with_dependents(
+    draft: PhaseDraft, cluster: Cluster, installation: Installation, layout: Layout, tree: Tree
+) -> PhaseDraft:
+    """The draft, with what waits for an owner that leaves and what a person would apply again."""
+    operations = [*draft.operations]
+    if installation.owner in draft.removes:
+        operations += _dependents(cluster, installation, layout, tree)
+    operations += _install_manifests(cluster, installation, tree)
+    return replace(draft, operations=tuple(operations), notes=(*draft.notes, *_left(operations, tree)))
 
 
 def _removed(cluster: Cluster, installation: Installation) -> Iterator[tuple[ObjectId, str]]:

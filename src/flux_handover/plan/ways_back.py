@@ -47,7 +47,7 @@ def revert(phase: PhaseName) -> LiveStep:
 def _restored(target: Target, installation: Installation) -> tuple[LiveStep, ...]:
     """After `retire` the old Kustomization comes back first, and does not prune until it owns again."""
     name = installation.owner.name if installation.owner else "flux"
-    if installation.method is Method.BOOTSTRAP:
+    if installation.owner is None or installation.method in (Method.BOOTSTRAP, Method.REMOTE_BASE):
         return (revert(PhaseName.RETIRE), _LATER)
     if installation.method is Method.HELM_CHART:
         return (revert(PhaseName.RETIRE), *releasing.suspended_again(installation), _LATER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from flux_handover.plan.operations import (
     RemoveField,
     RemoveFile,
     SetField,
+    UnlistResource,
 )
 from flux_handover.plan.releasing import release_of
 from flux_handover.plan.releasing_chart import charted
@@ -89,7 +90,7 @@ def _written(step: Step) -> Iterator[ObjectId]:
                 yield ks
             case AddFile(adds=adds):
                 yield from adds
-            case RemoveFile(drops=drops):
+            case RemoveFile(drops=drops) | UnlistResource(drops=drops):
                 yield from drops
             case RemoveDocument(id=id):
                 yield id
@@ -138,11 +139,16 @@ def prove_settings_kept(step: Step) -> Judgement:
     before, after = tuple(_flux_before(step)), tuple(_flux_objects(step))
     if not after:
         return Judgement(Obligation.SETTINGS_KEPT, Verdict.UNKNOWN, ("what Flux would run is not known",))
-    differences = lost(before, after, renamed=dict(step.plan.installation.renamed))
+    differences = lost(before, after, renamed=_renamed(step, {object.id for object in after}))
     if differences:
         return Judgement(Obligation.SETTINGS_KEPT, Verdict.REFUTED, tuple(map(str, differences)))
     count = len(step.plan.installation.settings)
     return Judgement(Obligation.SETTINGS_KEPT, Verdict.HOLDS, (f"{count} settings are effective as before",))
+
+
+def _renamed(step: Step, ids: Collection[ObjectId]) -> dict[ObjectId, ObjectId]:
+    """The names that changed; not those of objects that only get another name in a later phase."""
+    return {old: new for old, new in step.plan.installation.renamed if old not in ids or new in ids}
 
 
 def _flux_before(step: Step) -> Iterable[Object]:

@@ -37,11 +37,12 @@ Rendered = tuple[Object, ...] | BuildFailed | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision of one cluster, and the files it was rendered from."""
+    """One revision of one cluster, and the files it was rendered from; `by_hand` is applied and belongs to nobody."""
 
     name: str
     tree: Tree
     cluster: Cluster
+    by_hand: tuple[Object, ...] = ()
 
 
 def step(before: Stage, after: Stage, gates: Gates, world: World | None = None) -> tuple[Staged, Outcome]:
@@ -61,6 +62,7 @@ def stage_of(revision: Revision, before: Revision | None, builder: Builder) -> S
         stale=_stale(before, revision, instances, builder),
         charts=charts,
         instances=instances,
+        by_hand=revision.by_hand,
     )
 
 

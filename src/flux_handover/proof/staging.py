@@ -51,7 +51,7 @@ class Stage:
 
     `stale` are builds of specs that the cluster had before, on the files of this revision: what a child
     renders that reconciles before its parent. `charts` are the objects of releases that
-    are known, `instances` those of FluxInstances.
+    are known, `instances` those of FluxInstances. `by_hand` are objects that a person applied.
     """
 
     revision: str
@@ -59,6 +59,7 @@ class Stage:
     stale: tuple[Build, ...] = ()
     charts: Mapping[ObjectId, tuple[Object, ...]] = field(default_factory=dict)
     instances: Mapping[ObjectId, tuple[Object, ...] | BuildFailed | Unknown] = field(default_factory=dict)
+    by_hand: tuple[Object, ...] = ()
 
     def components(self, instance: ObjectId) -> tuple[Object, ...]:
         """The objects of a FluxInstance, none where it does not build."""
@@ -104,6 +105,7 @@ def _definitions(stages: Iterable[Stage]) -> Mapping[tuple[str, str], ObjectId]:
 
 
 def _all_objects(stage: Stage) -> Iterator[Object]:
+    yield from stage.by_hand
     yield from (object for build in stage.cluster for object in build.present)
     for group in (*stage.charts.values(), *map(stage.components, stage.instances)):
         yield from group
@@ -187,7 +189,7 @@ def _world(stage: Stage, facets: Facets, opaque: frozenset[ObjectId]) -> World:
 def _live(stage: Stage, facets: Facets) -> Iterator[tuple[ObjectId, Live]]:
     for source in stage.cluster.sources.values():
         yield source.id, Live(spec=source_spec(source))
-    for object in stage.cluster.bootstrap:
+    for object in (*stage.cluster.bootstrap, *stage.by_hand):
         yield object.id, _applied(object, facets, None)
     for build in stage.cluster:
         for object in build.present:

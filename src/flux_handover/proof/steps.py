@@ -56,4 +56,6 @@ def committing(plan: Plan) -> tuple[Phase, ...]:
 
 
 def _revision(plan: Plan, name: str, snapshot: Snapshot) -> Revision:
-    return Revision(name, snapshot.tree, snapshot.cluster(plan.cluster))
+    installation = plan.installation
+    by_hand = installation.live if installation.owner is None else ()
+    return Revision(name, snapshot.tree, snapshot.cluster(plan.cluster), by_hand)
