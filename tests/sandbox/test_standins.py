@@ -12,6 +12,7 @@ from flux_handover.adapters.sandbox.standins.lifting import (
     is_suspended,
     ready_status,
     says_ready,
+    unbuilt,
     unreachable,
 )
 from flux_handover.adapters.sandbox.standins.placeholders import (
@@ -67,6 +68,31 @@ def test_the_scope_of_a_stub_is_that_of_its_objects(namespace: str, scope: str) 
     stub = stub_kinds([thing("example.org", "Widget", namespace=namespace)], [])[0]
 
     assert stub_crd(stub)["spec"]["scope"] == scope
+
+
+def test_a_kind_that_does_without_a_namespace_somewhere_is_one_of_the_whole_cluster() -> None:
+    objects = [thing("example.org", "Issuer", namespace=namespace) for namespace in ("apps", "")]
+
+    assert stub_crd(stub_kinds(objects, [])[0])["spec"]["scope"] == "Cluster"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "known", "lifted"),
+    [
+        ("False", "BuildFailed", True, True),
+        ("False", "BuildFailed", False, False),
+        ("False", "HealthCheckFailed", True, False),
+        ("True", "ReconciliationSucceeded", True, False),
+    ],
+)
+def test_what_is_known_not_to_build_is_lifted_once_it_fails(
+    status: str, reason: str, known: bool, lifted: bool
+) -> None:
+    condition = {"type": "Ready", "status": status, "reason": reason}
+    manifest = {**thing(KUSTOMIZE, "Kustomization").data, "status": {"conditions": [condition]}}
+    id = ObjectId(KUSTOMIZE, "Kustomization", "apps", "x")
+
+    assert unbuilt([manifest], {id: "no network"} if known else {}) == ({id: "no network"} if lifted else {})
 
 
 def test_a_stub_of_a_reserved_group_says_that_it_is_not_approved() -> None:

@@ -29,7 +29,7 @@ from flux_handover.errors import ClusterError, SandboxError
 from flux_handover.model.flux import Source
 from flux_handover.model.installation import Installation
 from flux_handover.model.origin import is_same_repository
-from flux_handover.model.rendering import Cluster
+from flux_handover.model.rendering import BuildStatus, Cluster
 from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, mapping
 from flux_handover.proof.staging import root_source
 from flux_handover.tree import Tree
@@ -94,7 +94,8 @@ def branch_of(source: Source) -> str:
 
 
 def furnish(sandbox: Sandbox, stage: Stage) -> None:
-    """Fills the registry with Flux's manifests and the two release charts of our own."""
+    """Fills the registry with Flux's manifests and the two release charts of our own, and says what cannot work."""
+    sandbox.lifter.unbuildable = unbuildable(stage.cluster)
     registry, version = sandbox.world.registry, stage.installation.version
     if version:
         add_flux_manifests(registry, version)
@@ -105,6 +106,15 @@ def furnish(sandbox: Sandbox, stage: Stage) -> None:
     for name in CHARTS:
         definitions = operator.parent / "crds" if name == CHARTS[0] else None
         add_chart(registry, name, stage.operator_version.removeprefix("v"), definitions)
+
+
+def unbuildable(cluster: Cluster) -> Mapping[ObjectId, str]:
+    """The Kustomizations of which a revision itself says that they do not build, or not offline, and why."""
+    return {
+        build.id: f"it is not built here: {build.failure.message if build.failure else build.status.value}"
+        for build in cluster
+        if build.status is not BuildStatus.OK
+    }
 
 
 def install(sandbox: Sandbox, stage: Stage, key: AgeKey) -> None:

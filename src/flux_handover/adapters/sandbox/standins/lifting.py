@@ -18,7 +18,7 @@ from flux_handover.errors import ClusterError
 from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, id_of, mapping
 
 MANAGER = "flux-handover-sandbox"
-REASON = "NotInSandbox"
+REASON, BUILD_FAILED = "NotInSandbox", "BuildFailed"
 SOURCES = ("GitRepository", "OCIRepository", "HelmRepository", "Bucket")
 KINDS = (
     *((SOURCE_GROUP, kind) for kind in SOURCES),
@@ -39,6 +39,21 @@ def unreachable(manifests: Iterable[Manifest], served: Served) -> Mapping[Object
         found = {id: blocked(id, manifest, objects, reasons, served) for id, manifest in dependents.items()}
         reasons |= {id: reason for id, reason in found.items() if reason}
     return MappingProxyType({id: reason for id, reason in reasons.items() if not is_suspended(objects[id])})
+
+
+def unbuilt(manifests: Iterable[Manifest], unbuildable: Mapping[ObjectId, str]) -> Mapping[ObjectId, str]:
+    """Kustomizations that were known not to build here, and that fail so indeed."""
+    failing = (id_of(manifest) for manifest in manifests if fails_to_build(manifest))
+    return {id: unbuildable[id] for id in failing if id in unbuildable}
+
+
+def fails_to_build(manifest: Manifest) -> bool:
+    """Whether the controller says that it cannot build a Kustomization."""
+    conditions = mapping(manifest.get("status")).get("conditions") or ()
+    return any(
+        (one.get("type"), one.get("status"), one.get("reason")) == ("Ready", "False", BUILD_FAILED)
+        for one in conditions
+    )
 
 
 def unserved(id: ObjectId, manifest: Manifest, served: Served) -> str:
@@ -119,12 +134,16 @@ def says_ready(manifest: Manifest) -> bool:
 
 
 class Lifter:
-    """Lifts what cannot become ready, for as long as it is entered; `lifted` says what and why."""
+    """Lifts what cannot become ready, for as long as it is entered; `lifted` says what and why.
+
+    `unbuildable` are Kustomizations that are known not to build here: they are lifted once they have failed.
+    """
 
     def __init__(self, cluster: Cluster, served: Served, *, every: float = 1.5) -> None:
         self._cluster, self._served, self._every = cluster, served, every
         self._over = threading.Event()
         self._lifted: dict[ObjectId, str] = {}
+        self.unbuildable: Mapping[ObjectId, str] = MappingProxyType({})
 
     def __enter__(self) -> Lifter:
         self._thread = threading.Thread(target=self._run, name="lifter", daemon=True)
@@ -154,7 +173,8 @@ class Lifter:
         """Lifts what needs it now."""
         manifests = [manifest for group, kind in KINDS for manifest in self._cluster.list(group, kind)]
         by_id: Mapping[ObjectId, Any] = {id_of(manifest): manifest for manifest in manifests}
-        for id, reason in unreachable(manifests, self._served).items():
+        reasons = {**unreachable(manifests, self._served), **unbuilt(manifests, self.unbuildable)}
+        for id, reason in reasons.items():
             if id.kind != "HelmChart":
                 self._lift(id, by_id[id], reason)
 

@@ -37,14 +37,15 @@ def stub_kinds(objects: Iterable[Object], served: Iterable[tuple[str, str]]) -> 
     every = tuple(objects)
     known = {*served, *(defined(object.data) for object in every)}
     versions: dict[tuple[str, str], set[str]] = {}
-    namespaced: set[tuple[str, str]] = set()
+    # Only a kind of the whole cluster can do without a namespace; with one it may also be written.
+    everywhere: set[tuple[str, str]] = set()
     for object in every:
         key = (object.id.group, object.id.kind)
         if object.id.group and object.id.kind and key not in known:
             versions.setdefault(key, set()).add(object.api_version.rpartition("/")[2])
-            if object.id.namespace:
-                namespaced.add(key)
-    return tuple(StubKind(*key, tuple(sorted(found)), key in namespaced) for key, found in sorted(versions.items()))
+            if not object.id.namespace:
+                everywhere.add(key)
+    return tuple(StubKind(*key, tuple(sorted(found)), key not in everywhere) for key, found in sorted(versions.items()))
 
 
 def defined(manifest: Manifest) -> tuple[str, str]:
