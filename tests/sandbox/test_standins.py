@@ -11,6 +11,7 @@ from flux_handover.adapters.sandbox.standins.lifting import (
     MANAGER,
     is_suspended,
     ready_status,
+    revision_of,
     says_ready,
     unbuilt,
     unreachable,
@@ -83,6 +84,7 @@ def test_a_kind_that_does_without_a_namespace_somewhere_is_one_of_the_whole_clus
         ("False", "BuildFailed", False, False),
         ("False", "HealthCheckFailed", True, False),
         ("True", "ReconciliationSucceeded", True, False),
+        ("True", "NotInSandbox", True, True),
     ],
 )
 def test_what_is_known_not_to_build_is_lifted_once_it_fails(
@@ -211,6 +213,20 @@ def test_a_lifted_status_holds_for_one_generation() -> None:
     assert says_ready({**manifest, **status})
     assert not says_ready({"metadata": {"generation": 4}, **status})
     assert not says_ready(manifest)
+
+
+def test_a_lifted_kustomization_follows_its_source_so_that_others_need_not_wait() -> None:
+    spec = {"sourceRef": {"kind": "GitRepository", "name": "fleet"}}
+    source = {"status": {"artifact": {"revision": "main@sha1:bb22"}}}
+    ks, fleet = ObjectId(KUSTOMIZE, "Kustomization", "apps", "x"), ObjectId(SOURCE, "GitRepository", "apps", "fleet")
+    manifest = {**thing(KUSTOMIZE, "Kustomization").data, "metadata": {"generation": 1}, "spec": spec}
+
+    revision = revision_of(ks, manifest, {fleet: source})
+    status = ready_status(manifest, "not here", 0.0, revision)
+
+    assert revision == "main@sha1:bb22"
+    assert says_ready({**manifest, **status}, revision)
+    assert not says_ready({**manifest, **status}, "main@sha1:cc33")
 
 
 CIPHER = "ENC[AES256_GCM,data:Zm9v,iv:YmFy,tag:YmF6,type:{}]"

@@ -42,18 +42,16 @@ def unreachable(manifests: Iterable[Manifest], served: Served) -> Mapping[Object
 
 
 def unbuilt(manifests: Iterable[Manifest], unbuildable: Mapping[ObjectId, str]) -> Mapping[ObjectId, str]:
-    """Kustomizations that were known not to build here, and that fail so indeed."""
-    failing = (id_of(manifest) for manifest in manifests if fails_to_build(manifest))
-    return {id: unbuildable[id] for id in failing if id in unbuildable}
+    """Kustomizations that were known not to build here, and that failed so indeed."""
+    failed = (id_of(manifest) for manifest in manifests if failed_to_build(manifest))
+    return {id: unbuildable[id] for id in failed if id in unbuildable}
 
 
-def fails_to_build(manifest: Manifest) -> bool:
-    """Whether the controller says that it cannot build a Kustomization."""
+def failed_to_build(manifest: Manifest) -> bool:
+    """Whether the controller says that it cannot build a Kustomization, or said so before we lifted it."""
     conditions = mapping(manifest.get("status")).get("conditions") or ()
-    return any(
-        (one.get("type"), one.get("status"), one.get("reason")) == ("Ready", "False", BUILD_FAILED)
-        for one in conditions
-    )
+    ready = ((one.get("status"), one.get("reason")) for one in conditions if one.get("type") == "Ready")
+    return any(said in (("False", BUILD_FAILED), ("True", REASON)) for said in ready)
 
 
 def unserved(id: ObjectId, manifest: Manifest, served: Served) -> str:
@@ -110,8 +108,11 @@ def is_suspended(manifest: Manifest) -> bool:
     )
 
 
-def ready_status(manifest: Manifest, reason: str, now: float) -> Manifest:
-    """A status that every wait takes for ready, and that says what it is."""
+def ready_status(manifest: Manifest, reason: str, now: float, revision: str = "") -> Manifest:
+    """A status that every wait takes for ready, and that says what it is.
+
+    Who depends on a Kustomization of the same source also waits for its revision.
+    """
     generation = mapping(manifest.get("metadata")).get("generation", 1)
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     condition = {
@@ -122,15 +123,24 @@ def ready_status(manifest: Manifest, reason: str, now: float) -> Manifest:
         "observedGeneration": generation,
         "lastTransitionTime": stamp,
     }
-    return {"status": {"observedGeneration": generation, "conditions": [condition]}}
+    applied = {"lastAppliedRevision": revision} if revision else {}
+    return {"status": {"observedGeneration": generation, "conditions": [condition], **applied}}
 
 
-def says_ready(manifest: Manifest) -> bool:
-    """Whether the status is ours already, for the object as it is now."""
+def says_ready(manifest: Manifest, revision: str = "") -> bool:
+    """Whether the status is ours already, for the object and its source as they are now."""
     status = mapping(manifest.get("status"))
     generation = mapping(manifest.get("metadata")).get("generation")
     reasons = [condition.get("reason") for condition in status.get("conditions") or ()]
-    return status.get("observedGeneration") == generation and reasons == [REASON]
+    is_current = not revision or status.get("lastAppliedRevision") == revision
+    return status.get("observedGeneration") == generation and reasons == [REASON] and is_current
+
+
+def revision_of(id: ObjectId, manifest: Manifest, objects: Mapping[ObjectId, Manifest]) -> str:
+    """The revision that a Kustomization would have applied; empty for anything else."""
+    source, _ = source_of(id, manifest) if id.kind == "Kustomization" else (None, "")
+    there = objects.get(source) if source is not None else None
+    return str(mapping(mapping((there or {}).get("status")).get("artifact")).get("revision") or "")
 
 
 class Lifter:
@@ -176,12 +186,12 @@ class Lifter:
         reasons = {**unreachable(manifests, self._served), **unbuilt(manifests, self.unbuildable)}
         for id, reason in reasons.items():
             if id.kind != "HelmChart":
-                self._lift(id, by_id[id], reason)
+                self._lift(id, by_id[id], reason, revision_of(id, by_id[id], by_id))
 
-    def _lift(self, id: ObjectId, manifest: Manifest, reason: str) -> None:
+    def _lift(self, id: ObjectId, manifest: Manifest, reason: str, revision: str) -> None:
         self._lifted[id] = reason
         if not mapping(manifest.get("spec")).get("suspend"):
             manifest = self._cluster.patch(id, {"spec": {"suspend": True}}, field_manager=MANAGER)
-        if not says_ready(manifest):
-            status = ready_status(manifest, reason, time.time())
+        if not says_ready(manifest, revision):
+            status = ready_status(manifest, reason, time.time(), revision)
             self._cluster.patch(id, status, field_manager=MANAGER, subresource="status")
