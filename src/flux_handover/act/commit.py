@@ -103,8 +103,11 @@ def _wanted(plan: Plan, reach: Reach) -> tuple[Phase, ...]:
 
 
 def number_of(name: PhaseName) -> int:
-    """The phase's place among all phases; it stays the same when earlier ones are done."""
-    return tuple(PhaseName).index(name)
+    """The phase's place among all phases; it stays the same when earlier ones are done.
+
+    `protect` is 1; `state` comes before it, where Terraform installed Flux.
+    """
+    return tuple(PhaseName).index(name) - 1
 
 
 def plan_digest(plan: Plan) -> str:

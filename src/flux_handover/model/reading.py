@@ -12,7 +12,7 @@ from flux_handover.model.flux import kustomization_of
 from flux_handover.model.installation import Installation
 from flux_handover.model.render import Repository, render_cluster
 from flux_handover.model.rendering import Cluster
-from flux_handover.model.roots import SELF, SYNC, Root, candidate_roots, chosen_root
+from flux_handover.model.roots import BOOTSTRAP, SELF, SYNC, TERRAFORM, Root, candidate_roots, chosen_root
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.model.strictness import Substitution, leaves_undefined, substitution_of
 from flux_handover.model.synced import effective_root
@@ -77,7 +77,7 @@ def _clusters(repository: Repository, reading: Reading, previous: Snapshot | Non
     rendered = _renderer(repository, previous)
     confirmed: list[tuple[Root, Cluster]] = []
     for root in sorted(_candidate_roots(repository, reading), key=lambda root: root.name.count("/")):
-        if not any(_renders(cluster, root) for _, cluster in confirmed):
+        if not any(_renders(cluster, root) or _declares(known, root) for known, cluster in confirmed):
             cluster = rendered(root)
             if root.origin != SELF or _applies_itself(root, cluster):
                 confirmed.append((root, cluster))
@@ -114,6 +114,11 @@ def _applies_itself(root: Root, cluster: Cluster) -> bool:
 def _names_own_file(root: Root) -> bool:
     """A root that does not build today is a root all the same, if its own file lies in its path."""
     return root.where is not None and root.where.file.startswith(f"{root.ks.path}/")
+
+
+def _declares(known: Root, root: Root) -> bool:
+    """Whether a root that applies itself is what a bootstrap command or Terraform made for this path."""
+    return known.origin == SELF and root.origin in (BOOTSTRAP, TERRAFORM) and (known.name == root.name)
 
 
 def _renders(cluster: Cluster, root: Root) -> bool:

@@ -31,6 +31,7 @@ from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, docume
 from flux_handover.plan.operations import AddFile, AppendElement, Operation, ReplaceText, SetField
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.target import InstanceForm, Target
+from flux_handover.plan.terraforming import terraform_steps
 from flux_handover.tree import Tree
 
 _ANSWERS = 4
@@ -136,7 +137,8 @@ def install_directory(cluster: Cluster, installation: Installation, tree: Tree) 
 def bootstrap_steps(cluster: Cluster, tree: Tree) -> tuple[BootstrapStep, ...]:
     """Every step by which people or scripts put something into a bare cluster, as far as it is this one's."""
     live = frozenset(read_files(cluster, tree))
-    return steps_of(tree, (command.within(cluster.name) for command in commands(tree, live)))
+    written = steps_of(tree, (command.within(cluster.name) for command in commands(tree, live)))
+    return (*written, *terraform_steps(cluster, tree))
 
 
 def _wanted(cluster: Cluster, target: Target, tree: Tree) -> Wanted:

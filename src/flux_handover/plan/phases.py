@@ -18,6 +18,7 @@ class PhaseName(Enum):
     """The phases of a handover, in order (rules.md R21); `preflight` makes no commit."""
 
     PREFLIGHT = "preflight"
+    STATE = "state"
     PROTECT = "protect"
     OPERATOR = "operator"
     INSTANCE = "instance"

@@ -18,7 +18,7 @@ from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
-from flux_handover.plan import adding, basing, gates, present, protecting, releasing, retiring
+from flux_handover.plan import adding, basing, gates, present, protecting, releasing, retiring, terraforming
 from flux_handover.plan.bootstrap import bootstrap
 from flux_handover.plan.chart_facts import chart_gates
 from flux_handover.plan.choosing import SUPPORTED, choose_target
@@ -64,7 +64,9 @@ class _Drafted:
 def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Read) -> Plan:
     """The phases that are left for one cluster; none where the handover is through."""
     cluster, installation = _named(snapshot, cluster_name)
-    installation = basing.with_successors(releasing.completed(installation, cluster, snapshot.tree))
+    installation = terraforming.handed_over(
+        basing.with_successors(releasing.completed(installation, cluster, snapshot.tree))
+    )
     if installation.method not in SUPPORTED and present.instance(cluster) is not None:
         return _finished(finished_plan(snapshot, cluster, installation, options), snapshot, cluster)
     target = choose_target(installation, cluster, snapshot.tree, options)
@@ -148,10 +150,17 @@ def _drafters(handover: Handover, before: Tree) -> dict[PhaseName, Drafter]:
     cluster, installation = handover.cluster, handover.installation
     target, layout, style = handover.target, handover.target.layout, handover.style
     return {
-        PhaseName.PROTECT: lambda tree: protecting.protect(cluster, installation, tree, handover.overrides),
-        PhaseName.OPERATOR: lambda tree: adding.operator(cluster, target, layout, style, tree),
+        PhaseName.STATE: lambda tree: terraforming.state(cluster, installation, tree),
+        PhaseName.PROTECT: lambda tree: terraforming.gated(
+            protecting.protect(cluster, installation, tree, handover.overrides), tree
+        ),
+        PhaseName.OPERATOR: lambda tree: terraforming.gated(
+            adding.operator(cluster, target, layout, style, tree), tree
+        ),
         PhaseName.INSTANCE: lambda tree: adding.instance(cluster, target, layout, style, tree),
-        PhaseName.BOOTSTRAP: lambda tree: bootstrap(cluster, installation, target, style, tree),
+        PhaseName.BOOTSTRAP: lambda tree: terraforming.replaced(
+            bootstrap(cluster, installation, target, style, terraforming.without_page(cluster, tree)), cluster, tree
+        ),
         PhaseName.RETIRE: lambda tree: with_references(
             retiring.retire(cluster, installation, layout, tree), cluster, target, tree
         ),
@@ -181,7 +190,7 @@ def _plan(snapshot: Snapshot, handover: Handover, drafted: tuple[_Drafted, ...])
 def _phases(tree: Tree, handover: Handover, drafted: tuple[_Drafted, ...], facts: tuple[Gate, ...]) -> Iterator[Phase]:
     """The phases; `preflight` leads only where nothing is done yet, else its gates stand on the first one."""
     repeated = facts
-    if drafted and _is_first(drafted[0].name, handover.installation):
+    if drafted and _is_first(drafted[0].name, handover.installation) and not terraforming.forgotten(tree):
         nothing = changed_files(tree, tree)
         yield Phase(PhaseName.PREFLIGHT, TITLES[PhaseName.PREFLIGHT], (), nothing, tree, frozenset(), facts, ())
         repeated = ()
@@ -204,11 +213,12 @@ def _phases(tree: Tree, handover: Handover, drafted: tuple[_Drafted, ...], facts
 
 def _is_first(name: PhaseName, installation: Installation) -> bool:
     """Whether nothing is done before a phase: what nobody applies needs no protection."""
-    return name is PhaseName.PROTECT or (name is PhaseName.OPERATOR and installation.owner is None)
+    return name in (PhaseName.STATE, PhaseName.PROTECT) or (name is PhaseName.OPERATOR and installation.owner is None)
 
 
 TITLES = {
     PhaseName.PREFLIGHT: "See that the cluster is what Git says",
+    PhaseName.STATE: "Let Terraform forget Flux",
     PhaseName.PROTECT: "Keep Flux when its Kustomization goes",
     PhaseName.OPERATOR: "Add the Flux Operator",
     PhaseName.INSTANCE: "Let the operator take Flux over",
@@ -235,7 +245,7 @@ def _gates(phase: PhaseName, handover: Handover, removed: frozenset[ObjectId]) -
             return before_sync(handover.cluster, target)
         case PhaseName.REFERENCES:
             return gates.before_references(removed)
-        case PhaseName.PREFLIGHT | PhaseName.PROTECT | PhaseName.UPGRADE:
+        case PhaseName.PREFLIGHT | PhaseName.STATE | PhaseName.PROTECT | PhaseName.UPGRADE:
             return ()
         case _:
             assert_never(phase)

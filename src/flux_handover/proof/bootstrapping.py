@@ -24,7 +24,7 @@ from flux_handover.proof.obligations import Judgement, Obligation, Verdict
 from flux_handover.proof.stages import Revision
 from flux_handover.proof.steps import Step
 
-_OLD_WAY = frozenset({PhaseName.PREFLIGHT, PhaseName.PROTECT, PhaseName.OPERATOR, PhaseName.INSTANCE})
+_OLD_WAY = frozenset({PhaseName.PREFLIGHT, PhaseName.STATE, PhaseName.PROTECT, PhaseName.OPERATOR, PhaseName.INSTANCE})
 _SHOWN = 8
 
 

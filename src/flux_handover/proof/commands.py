@@ -105,8 +105,11 @@ def _is_named(word: str) -> bool:
 
 
 def _actions(words: list[str], scenery: Scenery) -> tuple[Action, ...] | None:
+    """What a command does in the cluster; what Terraform remembers is no object of it."""
     if words[:2] == ["git", "revert"]:
         return (scenery.revert,)
+    if words[:2] == ["terraform", "import"]:
+        return ()
     command = _read(words[1:]) if words[0] == "kubectl" else _Command("", (), {})
     reader = _VERBS.get(command.verb)
     return reader(command, scenery) if reader else None

@@ -133,6 +133,12 @@ PHASES: Mapping[PhaseName, Explanation] = MappingProxyType(
                 "Run the commands of its gates; they only read. Go on when each says what it must.",
             ),
             _phase(
+                PhaseName.STATE,
+                "Terraform forgets the Flux that it installed, and destroys nothing; only where it installed Flux.",
+                "A destroy deletes by label, and the objects of the operator carry that label too.",
+                "Apply it, then see a state list without Flux and a plan that does not touch it.",
+            ),
+            _phase(
                 PhaseName.PROTECT,
                 "Flux is kept from pruning what is about to leave it.",
                 "A Kustomization that is removed deletes its inventory, and that inventory is Flux.",

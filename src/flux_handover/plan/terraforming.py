@@ -1,0 +1,264 @@
+"""Method `terraform`: before anything else, Terraform forgets the Flux that it installed (rules.md R29).
+
+A destroy of `flux_bootstrap_git` deletes by label, and the operator's objects carry that label
+(`fluxcd/terraform-provider-flux:internal/provider/resource_bootstrap_git.go#Delete@v1.8.5`). So the state is handed
+over first, and what follows is the way of `flux bootstrap`, whose files Terraform wrote. Nothing of Terraform is run.
+
+From then on Terraform builds no bare cluster any more, so a page with the commands that do comes with the same commit;
+phase `bootstrap` replaces it (docs/adr/0041-rebuild-while-terraform-forgets.md).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from flux_handover.errors import UnsupportedInstallation
+from flux_handover.findings import Location
+from flux_handover.model.detection_terraform import SUFFIXES, Block, terraform_blocks
+from flux_handover.model.installation import Installation, Method
+from flux_handover.model.rendering import Cluster
+from flux_handover.model.settings_texts import bytes_of
+from flux_handover.objects import ObjectId
+from flux_handover.plan.bootstrap_commands import Command
+from flux_handover.plan.bootstrap_needs import root_needs
+from flux_handover.plan.bootstrap_steps import BootstrapStep, Installs
+from flux_handover.plan.edits import edited
+from flux_handover.plan.listings import is_listing
+from flux_handover.plan.operations import AddFile, Operation, RemoveFile, ReplaceText
+from flux_handover.plan.phases import Gate, LiveStep, PhaseDraft
+from flux_handover.tree import Tree, clean_path
+
+BOOTSTRAP = "flux_bootstrap_git"
+OLDEST_REMOVED = (1, 7)
+"""Terraform knows `removed` blocks since 1.7 (`hashicorp/terraform:CHANGELOG.md@v1.7.0`)."""
+
+_REQUIRED = re.compile(r'^[ \t]*required_version[ \t]*=[ \t]*"([^"]*)"', re.MULTILINE)
+_LOWER = re.compile(r"(?:>=|~>|=|^)\s*v?(\d+)\.(\d+)")
+_TRACE = re.compile(rf"^[ \t]*(?:from[ \t]*=[ \t]*|# forgotten: )({BOOTSTRAP}\.[\w-]+)", re.MULTILINE)
+
+
+def handed_over(installation: Installation) -> Installation:
+    """The installation as it is once the state is handed over: manifests in Git; refused where there are none."""
+    if installation.method is not Method.TERRAFORM:
+        return installation
+    if installation.owner is None and not installation.live:
+        where = next((file for file in installation.files if file.endswith(SUFFIXES)), installation.cluster)
+        raise UnsupportedInstallation(
+            "no manifest of Flux is in Git: Terraform renders and applies them from its own state",
+            where=where,
+            hint="; ".join(installation.notes)
+            or "write Flux's manifests into Git at the version that runs, and let Flux apply them",
+        )
+    return replace(installation, method=Method.BOOTSTRAP)
+
+
+def state(cluster: Cluster, installation: Installation, tree: Tree) -> PhaseDraft:
+    """The blocks that own Flux in Terraform's state, replaced by ones that forget it."""
+    own = [block for block in _owning(tree) if block.path in installation.files]
+    if not own:
+        return PhaseDraft()
+    why = "Terraform builds no bare cluster any more, and the operator does not yet"
+    page = AddFile(_page(own[0].path, cluster), _rebuilding(cluster, installation, tree), (), why)
+    operations = (*(_forget(block, tree) for block in own), page)
+    notes = ("run nothing of Terraform until this is merged, then apply it before anything else of the plan",)
+    return PhaseDraft(operations, notes)
+
+
+def _owning(tree: Tree) -> Iterator[Block]:
+    yield from (block for block in terraform_blocks(tree) if (block.kind, block.type) == ("resource", BOOTSTRAP))
+
+
+def terraform_steps(cluster: Cluster, tree: Tree) -> Iterator[BootstrapStep]:
+    """What `terraform apply` puts into a bare cluster: Flux, its root and source, and the Secret of the source."""
+    needs = frozenset(need.id for need in root_needs(cluster))
+    for block in _owning(tree):
+        path = block.literal("path")
+        if path is None or clean_path(str(path)) == cluster.name:
+            created = needs | {ObjectId("", "Namespace", "", str(block.literal("namespace") or "flux-system"))}
+            last = block.line + block.text.count("\n")
+            command = Command(block.where, last, f"terraform apply # {block.address}", ())
+            yield BootstrapStep(command, created, frozenset({Installs.FLUX}))
+
+
+def _page(file: str, cluster: Cluster) -> str:
+    name = posixpath.basename(cluster.name) or "cluster"
+    return posixpath.join(posixpath.dirname(file), f"{name}-on-a-bare-cluster.md")
+
+
+def replaced(draft: PhaseDraft, cluster: Cluster, tree: Tree) -> PhaseDraft:
+    """Phase `bootstrap`, with the page that it replaces taken away."""
+    removals = tuple(RemoveFile(path, (), "the operator builds a bare cluster now") for path in _pages(cluster, tree))
+    return replace(draft, operations=(*draft.operations, *removals)) if removals else draft
+
+
+def without_page(cluster: Cluster, tree: Tree) -> Tree:
+    """The tree as phase `bootstrap` finds it: what the page says is not to be relied on."""
+    return edited(tree, [RemoveFile(path, (), "") for path in _pages(cluster, tree)])
+
+
+def _pages(cluster: Cluster, tree: Tree) -> Iterator[str]:
+    heading = _heading(cluster).encode()
+    yield from (path for path in tree if path.endswith(".md") and bytes_of(tree, path).startswith(heading))
+
+
+def _heading(cluster: Cluster) -> str:
+    return f"# Flux on a bare cluster {cluster.name}, until its operator does it\n"
+
+
+def _rebuilding(cluster: Cluster, installation: Installation, tree: Tree) -> str:
+    """The page: what creates the namespace and what nobody renders, then Flux, then its root."""
+    namespace = installation.namespace
+    needs = [need.id for need in root_needs(cluster) if need.id.group == ""]
+    secrets = [
+        f"kubectl --namespace {id.namespace} create {'configmap' if id.kind == 'ConfigMap' else 'secret generic'} "
+        f'{id.name} --from-file="$DIRECTORY_WITH_ITS_KEYS"'
+        for id in needs
+    ]
+    install = f"flux install --version={installation.version} --namespace={namespace}"
+    lines = [
+        f"kubectl create namespace {namespace}",
+        *secrets,
+        f"{install} --components={','.join(installation.components)}",
+        *_roots(cluster, installation, tree),
+    ]
+    text = "\n".join(lines)
+    return (
+        f"{_heading(cluster)}\nTerraform has forgotten Flux and does not install it any more. "
+        f"Until phase `bootstrap` replaces this page, a bare\ncluster gets Flux by these commands:\n\n"
+        f"```sh\n{text}\n```\n"
+    )
+
+
+def _roots(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[str]:
+    """The command that applies root and source, with the patches of the components beside them."""
+    root = cluster.builds[cluster.root]
+    files = [path for path in installation.files if root.where is not None and path == root.where.file]
+    listed = [path for path in installation.files if is_listing(path) and path in tree]
+    beside = next((path for path in listed if files and posixpath.dirname(path) == posixpath.dirname(files[0])), None)
+    if beside is not None:
+        yield f"kubectl apply --server-side --kustomize {posixpath.dirname(beside)}"
+    elif root.where is not None:
+        yield f"kubectl apply --server-side --filename {root.where.file}"
+
+
+def _forget(block: Block, tree: Tree) -> Operation:
+    _check(block, tree)
+    why = "Terraform must forget Flux without destroying it: a destroy deletes by label, the operator's objects too"
+    new = _removed(block) if _knows_removed(tree, block) else _commented(block)
+    return ReplaceText(block.path, block.text, new, why)
+
+
+def _removed(block: Block) -> str:
+    return f"removed {{\n  from = {block.address}\n\n  lifecycle {{\n    destroy = false\n  }}\n}}"
+
+
+def _commented(block: Block) -> str:
+    return f"# forgotten: {block.address}, by `state rm` before this file is applied again"
+
+
+def _check(block: Block, tree: Tree) -> None:
+    if block.path.endswith(".json"):
+        raise UnsupportedInstallation(
+            f"{block.address} is written as JSON",
+            where=str(block.where),
+            hint="write a `removed` block by hand",
+        )
+    if {"count", "for_each"} & set(block.attributes):
+        raise UnsupportedInstallation(
+            f"{block.address} stands for several instances",
+            where=str(block.where),
+            hint="write one block for each cluster first, with `moved` blocks",
+        )
+    naming = next(_mentions(block, tree), None)
+    if naming is not None:
+        raise UnsupportedInstallation(
+            f"{block.address} is named elsewhere, which would fail once it is removed",
+            where=str(naming),
+            hint="take the reference out first",
+        )
+
+
+def _mentions(block: Block, tree: Tree) -> Iterator[Location]:
+    """Lines of the same module, outside comments and the block itself, that name it."""
+    directory = posixpath.dirname(block.path)
+    named = re.compile(rf"^[^#\n]*(?<![\w.]){re.escape(block.address)}\b", re.MULTILINE)
+    for path in (path for path in tree if path.endswith(SUFFIXES) and posixpath.dirname(path) == directory):
+        text = _text(tree, path)
+        for match in named.finditer(text):
+            line = text.count("\n", 0, match.end()) + 1
+            inside = path == block.path and block.line <= line <= block.line + block.text.count("\n")
+            if not inside:
+                yield Location(path, line)
+
+
+def _knows_removed(tree: Tree, block: Block) -> bool:
+    """Whether every Terraform that may read the file knows `removed` with a lifecycle; OpenTofu may not."""
+    if any(path.endswith(".tofu") for path in tree) or block.path.endswith(".tofu"):
+        return False
+    near = [path for path in tree if path.endswith(".tf") and _is_around(path, block.path)]
+    bounds = [match[1] for path in near for match in _REQUIRED.finditer(_text(tree, path))]
+    return any(_lower(bound) >= OLDEST_REMOVED for bound in bounds)
+
+
+def _text(tree: Tree, path: str) -> str:
+    return bytes_of(tree, path).decode(errors="replace")
+
+
+def _is_around(path: str, other: str) -> bool:
+    """In the same module, or in one above it that may call it."""
+    directory = posixpath.dirname(path)
+    return not directory or f"{posixpath.dirname(other)}/".startswith(f"{directory}/")
+
+
+def _lower(bound: str) -> tuple[int, int]:
+    found = [(int(match[1]), int(match[2])) for part in bound.split(",") if (match := _LOWER.search(part.strip()))]
+    return max(found, default=(0, 0))
+
+
+def forgotten(tree: Tree) -> tuple[tuple[str, str], ...]:
+    """What files of Terraform say it has to forget: file and address."""
+    found = (
+        (path, match[1]) for path in tree if path.endswith(SUFFIXES) for match in _TRACE.finditer(_text(tree, path))
+    )
+    return tuple(sorted(found))
+
+
+def gated(draft: PhaseDraft, tree: Tree) -> PhaseDraft:
+    """A later phase, which waits until Terraform has forgotten Flux."""
+    gates = tuple(gate for path, address in forgotten(tree) for gate in _gates(path, address))
+    return replace(draft, gates=(*draft.gates, *gates)) if draft.operations else draft
+
+
+def _gates(path: str, address: str) -> Iterator[Gate]:
+    directory = posixpath.dirname(path) or "."
+    name = address.replace(".", "-")
+    yield Gate(
+        id=f"state-without-{name}",
+        object=None,
+        condition=f"no Terraform state holds {address}",
+        command=f"terraform -chdir={directory} state list",
+        expect=f"no line that ends with {address}; if there is one, `terraform state rm` it, and see again",
+        why="a destroy deletes by label, and the operator's objects carry that label",
+    )
+    yield Gate(
+        id=f"no-plan-for-{name}",
+        object=None,
+        condition="no pending plan of Terraform touches Flux",
+        command=f"terraform -chdir={directory} plan -detailed-exitcode",
+        expect="exit status 0, or a plan that names nothing of Flux",
+        why="the next apply must neither destroy Flux nor install it again; run both where the root module is",
+    )
+
+
+def way_back(installation: Installation) -> tuple[LiveStep, ...]:
+    """Terraform knows Flux again."""
+    return (
+        LiveStep(
+            "before the next apply, import what the block describes: without it Terraform installs Flux over Flux",
+            f"terraform import {BOOTSTRAP}.NAME {installation.namespace}",
+            "Import successful",
+        ),
+    )
