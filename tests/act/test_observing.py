@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flux_handover.act.observing import Expected, freed, is_available, unrested
+from flux_handover.act.observing import Expected, freed, is_available, stalled, unrested
 from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, id_of
 
 SHA = "aa11"
@@ -107,6 +107,19 @@ def test_what_waited_for_something_that_is_ready_now_is_asked_to_look_again() ->
     assert list(freed(cluster, {ORCHARD: waits})) == [ORCHARD]
     assert list(freed(cluster, {ORCHARD: waits, BARN: "it has applied main@sha1:bb22"})) == []
     assert list(freed(cluster, {ORCHARD: "BuildFailed no file"})) == []
+
+
+@pytest.mark.parametrize(
+    ("id", "reason", "asked"),
+    [
+        (ORCHARD, "BuildFailed no file", True),
+        (ORCHARD, "it has applied main@sha1:bb22", True),
+        (ORCHARD, "Progressing Reconciliation in progress", False),
+        (KUSTOMIZE, "it is not available", False),
+    ],
+)
+def test_what_is_at_work_is_not_asked_again(id: ObjectId, reason: str, asked: bool) -> None:
+    assert list(stalled({id: reason})) == ([id] if asked else [])
 
 
 @pytest.mark.parametrize(("available", "expected"), [(1, True), (0, False)])

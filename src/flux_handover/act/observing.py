@@ -17,7 +17,7 @@ from flux_handover.errors import ClusterError
 from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId, id_of, mapping
 
 QUIET_SECONDS, LOOK_SECONDS, POKE_SECONDS = 4.0, 1.0, 20.0
-DEPENDS = "DependencyNotReady"
+DEPENDS, PROGRESSES = "DependencyNotReady", "Progressing"
 REQUESTED = "reconcile.fluxcd.io/requestedAt"
 MANAGER = "flux-handover"
 SOURCES = ("GitRepository", "OCIRepository", "Bucket", "HelmRepository")
@@ -119,6 +119,11 @@ def freed(cluster: View, missing: Mapping[ObjectId, str]) -> Iterator[ObjectId]:
                 yield id
 
 
+def stalled(missing: Mapping[ObjectId, str]) -> Iterator[ObjectId]:
+    """What may be asked to look again; one that is at work would only do all of it a second time."""
+    return (id for id, reason in missing.items() if id.group != "apps" and not reason.startswith(PROGRESSES))
+
+
 def _dependencies(id: ObjectId, manifest: Manifest) -> Iterator[ObjectId]:
     for entry in mapping(manifest.get("spec")).get("dependsOn") or ():
         yield ObjectId(id.group, id.kind, str(entry.get("namespace") or id.namespace), str(entry.get("name")))
@@ -145,7 +150,7 @@ def wait_for_rest(
         requested(cluster, waiting - asked, f"{time.time()}")
         asked = waiting
         if missing and now - last_poke > POKE_SECONDS and now - last_change > QUIET_SECONDS:
-            requested(cluster, (id for id in missing if id.group != "apps"), f"{time.time()}")
+            requested(cluster, stalled(missing), f"{time.time()}")
             last_poke = now
 
 
