@@ -52,6 +52,20 @@ def test_an_ordinary_commit_is_safe(judge: Judge, after: Files) -> None:
     assert (report.deletes, report.findings) == ((), ())
 
 
+def test_old_specs_are_known_at_the_new_revision_whether_their_variables_are_there_or_not(judge: Judge) -> None:
+    """A patch of the parent changes two children, one of which needs a Secret that Git does not render."""
+    needs = "  postBuild: {substituteFrom: [{kind: Secret, name: outside}]}\n"
+    files = {f"{name}/x.yaml": config(name) for name in ("one", "two")}
+
+    def both(interval: str) -> Files:
+        children = ks("one", "./one", needs) + ks("two", "./two")
+        return {"clusters/main/more.yaml": children.replace("interval: 1h", f"interval: {interval}"), **files}
+
+    (report,) = judge.reports(fleet(both("1h")), fleet(both("2h")))
+
+    assert (report.verdict, report.findings, report.undecided) == (Safety.SAFE, (), ())
+
+
 def test_an_inventory_outlives_a_build_that_fails(judge: Judge) -> None:
     broken, repaired = judge.reports(fleet(), fleet(BROKEN), fleet(ONLY_NOTES))
 

@@ -107,7 +107,10 @@ def rebuild(
     walk.before.update({object.id: object for build in previous for object in build.present})
     walk.objects.update({object.id: object for _, object in cluster.objects()})
     walk.waiting.extend(_build(walk, [(ks, None) for ks in specs]))
-    return tuple(_finish(walk) if walk.waiting else ())
+    built: list[Build] = []
+    while walk.waiting:
+        built.extend(_finish(walk))
+    return tuple(built)
 
 
 def _render(root: Root, repository: Repository, previous: Cluster | None) -> Cluster:
