@@ -66,6 +66,17 @@ def test_old_specs_are_known_at_the_new_revision_whether_their_variables_are_the
     assert (report.verdict, report.findings, report.undecided) == (Safety.SAFE, (), ())
 
 
+def test_a_repository_that_gets_another_address_is_still_the_same(judge: Judge) -> None:
+    """The commit that changes the address arrives at the old one."""
+    moved: Files = {"clusters/main/root.yaml": ROOT.replace("ada/fleet", "ada/estate")}
+
+    first, second = judge.reports(fleet(), fleet(moved), fleet({**moved, **ONLY_NOTES}))
+
+    assert (first.deletes, first.undecided) == ((), ())
+    assert [str(one.id) for one in second.deletes] == ["ConfigMap/notes/memos"]
+    assert second.undecided == ()
+
+
 def test_an_inventory_outlives_a_build_that_fails(judge: Judge) -> None:
     broken, repaired = judge.reports(fleet(), fleet(BROKEN), fleet(ONLY_NOTES))
 

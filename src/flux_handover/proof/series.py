@@ -112,10 +112,12 @@ def outcome_of(world: World, program: Program, environment: Environment, *, limi
 
 
 def _all_explored(pieces: Iterable[Part], limit: int) -> list[tuple[Part, Reachable]]:
-    """Every part; after one in which Flux loses what it runs on, the others get a few states each."""
+    """Every part, all within one limit; after one in which Flux loses what it runs on, the others get a few states."""
     explored: list[tuple[Part, Reachable]] = []
+    left = limit
     for part in pieces:
-        reach = _explored(part, limit)
+        reach = _explored(part, min(limit, max(left, 0)))
+        left -= reach.states
         explored.append((part, reach))
         if _is_fatal(part.environment, reach):
             limit = min(limit, AFTERMATH_OF_OTHERS)

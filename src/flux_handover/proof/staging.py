@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from flux_handover.model.flux import Source
 from flux_handover.model.origin import is_same_repository
@@ -89,7 +90,7 @@ def staged(stages: Sequence[Stage], gates: Gates) -> Staged:
     for stage in stages:
         builds.update(_rendered(stage, facets, opaque))
     environment = Environment(gates, RenderTable(builds), _controllers(stages, facets))
-    pushes = tuple(Push(tuple(sorted(_heads(stage).items()))) for stage in stages[1:])
+    pushes = tuple(Push(tuple(sorted(_pushed(*pair).items()))) for pair in pairwise(stages))
     return Staged(_world(stages[0], facets, opaque), environment, pushes, opaque)
 
 
@@ -169,6 +170,13 @@ def _heads(stage: Stage) -> dict[str, str]:
     own = _own_sources(stage.cluster)
     sources = stage.cluster.sources.values()
     return {origin_of(source): stage.revision if source.id in own else FIXED for source in sources}
+
+
+def _pushed(before: Stage, after: Stage) -> dict[str, str]:
+    """The heads that a push brings; one that gives the repository another address arrives at the old one first."""
+    own = _own_sources(before.cluster)
+    old = {origin_of(source): after.revision for source in before.cluster.sources.values() if source.id in own}
+    return {**old, **_heads(after)}
 
 
 def _world(stage: Stage, facets: Facets, opaque: frozenset[ObjectId]) -> World:
