@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import pytest
 from builders import commit_tree, git, git_repository
+from planning import Reader
 from proof.fleets import Judge
 
 from flux_handover.adapters.engine import Engine
@@ -90,6 +91,22 @@ def test_then_the_variables_are_missing_for_ever(series: tuple[GuardReport, ...]
 
     assert [one.subject for one in deadlocks] == ["ConfigMap/flux-system/cluster-settings"]
     assert series[1].verdict is Safety.UNSAFE
+
+
+def test_all_phases_of_his_plan_in_one_commit_are_refused_with_the_trace_that_kills_flux(
+    judge: Judge, trees: tuple[Tree, ...]
+) -> None:
+    plan = Reader(judge.engine).plan(trees[0])
+
+    (report,) = judge.reports(trees[0], plan.phases[-1].tree)
+
+    lost = {str(one.id): one for one in report.deletes}
+    trace = [step.event for step in lost["Deployment/flux-system/kustomize-controller"].counterexample.trace]
+    assert report.verdict is Safety.UNSAFE
+    assert "O4" in errors(report)
+    assert "finalizes Kustomization/flux-system/flux with the live prune true" in trace
+    assert any(event.startswith("deletes Deployment/flux-system/kustomize-controller") for event in trace)
+    assert lost.keys() >= {"Namespace/flux-system", "GitRepository/flux-system/home-kubernetes"}
 
 
 def test_each_deletion_has_a_trace_that_ends_with_it(series: tuple[GuardReport, ...]) -> None:
