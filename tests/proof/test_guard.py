@@ -77,6 +77,20 @@ def test_a_repository_that_gets_another_address_is_still_the_same(judge: Judge) 
     assert second.undecided == ()
 
 
+def test_a_root_that_no_file_holds_still_brings_what_is_pushed(judge: Judge) -> None:
+    """What `flux bootstrap` made is live, though its Kustomization is nowhere in Git."""
+    apart: Files = {
+        "clusters/main/root.yaml": None,
+        "README.md": "flux bootstrap git --path=clusters/main\n",
+        "clusters/main/apps.yaml": ks("apps", "./apps", source="flux-system"),
+    }
+    gone = {**apart, "clusters/main/apps.yaml": None, "clusters/main/none.yaml": config("none")}
+
+    (report,) = judge.reports(fleet(apart), fleet(gone))
+
+    assert {str(one.id) for one in report.deletes} >= {"Kustomization/flux-system/apps", "ConfigMap/notes/memos"}
+
+
 def test_an_inventory_outlives_a_build_that_fails(judge: Judge) -> None:
     broken, repaired = judge.reports(fleet(), fleet(BROKEN), fleet(ONLY_NOTES))
 

@@ -195,6 +195,8 @@ def _world(stage: Stage, facets: Facets, opaque: frozenset[ObjectId]) -> World:
 
 
 def _live(stage: Stage, facets: Facets) -> Iterator[tuple[ObjectId, Live]]:
+    """Every object of a stage; its root is live too where nothing here renders it: a tool or the operator made it."""
+    yield stage.cluster.root, Live(spec=kustomization_spec(stage.cluster.builds[stage.cluster.root].ks))
     for source in stage.cluster.sources.values():
         yield source.id, Live(spec=source_spec(source))
     for object in (*stage.cluster.bootstrap, *stage.by_hand):
