@@ -16,6 +16,9 @@ from flux_handover.plan.gates import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, O
 from flux_handover.plan.phases import LiveStep, PhaseName
 from flux_handover.plan.target import InstanceForm, Target
 
+AS_FLUX = "--field-manager=flux"
+"""kustomize-controller takes over what kubectl's own field managers wrote, and drops it (R26)."""
+
 _LATER = LiveStep("to leave the operator as well, go back through phase instance, then operator, then protect", "")
 
 
@@ -68,7 +71,7 @@ def _released(target: Target, installation: Installation) -> tuple[LiveStep, ...
         *_suspended(target),
         LiveStep(
             "make the operator leave everything alone, also when the FluxInstance is deleted",
-            f"kubectl -n {namespace} annotate {INSTANCES} {name} {OPERATOR_RECONCILE}=disabled --overwrite",
+            f"kubectl -n {namespace} annotate {INSTANCES} {name} {OPERATOR_RECONCILE}=disabled --overwrite {AS_FLUX}",
         ),
         LiveStep(
             "see the annotation before going on: without it the deletion uninstalls Flux",
@@ -90,7 +93,7 @@ def _suspend(kind: str, name: str, namespace: str) -> LiveStep:
     patch = '{"spec":{"suspend":true}}'
     return LiveStep(
         f"suspend {kind.partition('.')[0]}/{name}, so that nothing brings the FluxInstance back",
-        f"kubectl -n {namespace} patch {kind} {name} --type=merge --patch='{patch}'",
+        f"kubectl -n {namespace} patch {kind} {name} --type=merge --patch='{patch}' {AS_FLUX}",
     )
 
 
@@ -103,7 +106,7 @@ def _opt_outs_removed(target: Target, installation: Installation) -> tuple[LiveS
     steps = [
         LiveStep(
             f"take the marks off the adopted objects ({scope})",
-            f"kubectl {place}annotate {what} {label} {SSA}- {PRUNE}-",
+            f"kubectl {place}annotate {what} {label} {SSA}- {PRUNE}- {AS_FLUX}",
         )
         for scope, place, what in (("cluster", "", kinds), ("namespace", f"-n {target.namespace} ", local))
     ]
