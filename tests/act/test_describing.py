@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from report_values import FLUX, MANIFESTS, PLACE
 
-from flux_handover.act.describing import describe, dotted
+from flux_handover.act.describing import describe
 from flux_handover.plan.operations import (
     AddFile,
     AppendElement,
@@ -19,6 +19,7 @@ from flux_handover.plan.operations import (
     SetField,
     UnlistResource,
 )
+from flux_handover.proof.equivalence import dotted
 
 WORDS: list[tuple[Operation, str]] = [
     (DisablePrune(FLUX, PLACE), "~ Kustomization/flux-system/flux: set prune to false"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -20,6 +20,7 @@ from flux_handover.plan.operations import (
     SetField,
     UnlistResource,
 )
+from flux_handover.proof.equivalence import dotted
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,6 @@ def _inside(
             return Description("~", path, f"replace {_short(old)} by {_short(new)}", path, why)
         case _:
             assert_never(operation)
-
-
-def dotted(field: Iterable[str | int]) -> str:
-    """A path inside a document: `spec.patches[2].patch`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in field)
-    return "".join(parts).lstrip(".")
 
 
 def _brought(adds: tuple[ObjectId, ...]) -> str:

@@ -12,25 +12,15 @@ from flux_handover.model.effective_kept import lost
 from flux_handover.model.flux import is_instance, source_of
 from flux_handover.model.origin import reference_of
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import OPERATOR_GROUP, PRUNE, SOURCE_GROUP, Object, ObjectId, id_of, mapping, object_of
+from flux_handover.objects import OPERATOR_GROUP, SOURCE_GROUP, Object, ObjectId, mapping, object_of
 from flux_handover.plan import present
-from flux_handover.plan.listings import documents_of
-from flux_handover.plan.operations import (
-    AddFile,
-    AppendElement,
-    DisablePrune,
-    RemoveDocument,
-    RemoveField,
-    RemoveFile,
-    SetField,
-    UnlistResource,
-)
 from flux_handover.plan.releasing import release_of
 from flux_handover.plan.releasing_chart import charted
 from flux_handover.proof.equivalence import ADDED, REMOVED, Change, changes, is_unchanged, unknown_changes
 from flux_handover.proof.obligations import Judgement, Obligation, Verdict
 from flux_handover.proof.stages import operator_version
 from flux_handover.proof.steps import Step
+from flux_handover.proof.writing import foreign, writings
 
 SHOWN = 8
 
@@ -61,17 +51,14 @@ def _why(build: Build) -> str:
 
 
 def prove_content_kept(step: Step) -> Judgement:
-    """All rendered objects are the same but for what the phase's own operations write."""
-    ours = frozenset(_written(step))
+    """All rendered objects are the same but for the fields that the phase's own operations write (contract K18)."""
+    written = writings(step)
     found = list(changes(step.before.cluster, step.after.cluster))
-    marked = frozenset(_marked(step))
-    excused = ours | step.phase.removes | marked
-    foreign = [change for change in found if change.id not in excused]
-    if foreign:
-        return Judgement(Obligation.CONTENT_KEPT, Verdict.REFUTED, tuple(map(_told, foreign[:SHOWN])))
-    unknown = [build for build in unknown_changes(step.before.cluster, step.after.cluster) if build.id not in ours]
-    if unknown:
-        return Judgement(Obligation.CONTENT_KEPT, Verdict.UNKNOWN, tuple(map(_why, unknown)))
+    if others := list(foreign(step, found, written)):
+        return Judgement(Obligation.CONTENT_KEPT, Verdict.REFUTED, tuple(map(_told, others[:SHOWN])))
+    unknown = unknown_changes(step.before.cluster, step.after.cluster)
+    if blocking := [build for build in unknown if build.id not in written.ids]:
+        return Judgement(Obligation.CONTENT_KEPT, Verdict.UNKNOWN, tuple(map(_why, blocking)))
     evidence = tuple(map(_told, found)) or ("no rendered object changes",)
     return Judgement(Obligation.CONTENT_KEPT, Verdict.HOLDS, evidence)
 
@@ -80,58 +67,6 @@ def _told(change: Change) -> str:
     if change.kind in (ADDED, REMOVED):
         return f"{change.id}: {change.kind} by {change.owner}"
     return f"{change.id}: {', '.join(change.fields)}"
-
-
-def _written(step: Step) -> Iterator[ObjectId]:
-    """What the operations of the phase say they write, and everything below Kustomizations that they add."""
-    for operation in step.phase.operations:
-        match operation:
-            case DisablePrune(ks):
-                yield ks
-            case AddFile(adds=adds):
-                yield from adds
-            case RemoveFile(drops=drops) | UnlistResource(drops=drops):
-                yield from drops
-            case RemoveDocument(id=id):
-                yield id
-            case AppendElement(path=path):
-                yield from (build.id for build in step.before.cluster if build.where and build.where.file == path)
-            case SetField(path=path, document=number) | RemoveField(path=path, document=number):
-                yield from _named(step, path, number)
-            case _:
-                continue
-    owner = step.plan.installation.owner
-    if owner in step.phase.removes and owner in step.before.cluster.builds:
-        yield from step.before.cluster.builds[owner].ids
-
-
-def _marked(step: Step) -> Iterator[ObjectId]:
-    """Objects that the phase keeps from prunes, of which nothing but that mark changes."""
-    marks = {id for one in step.phase.operations if isinstance(one, AppendElement) for id in one.marks}
-    if not marks:
-        return
-    before = {(build.id, object.id): object for build, object in step.before.cluster.objects() if object.id in marks}
-    after = {(build.id, object.id): object for build, object in step.after.cluster.objects() if object.id in marks}
-    differing = {id for owner, id in before if _unmarked(before[owner, id]) != _unmarked(after.get((owner, id)))}
-    yield from marks - differing
-
-
-def _unmarked(object: Object | None) -> Mapping[str, Any]:
-    """The content of an object without the mark that keeps it from being pruned."""
-    if object is None:
-        return {}
-    metadata = dict(mapping(object.data.get("metadata")))
-    annotations = {key: value for key, value in object.annotations.items() if key != PRUNE}
-    return {**object.data, "metadata": {**metadata, "annotations": annotations}}
-
-
-def _named(step: Step, path: str, number: int) -> Iterator[ObjectId]:
-    """What a document that is edited renders to; its namespace may come from a kustomization.yaml."""
-    documents = documents_of(step.before.tree, path)
-    written = id_of(documents[number].mapping) if number < len(documents) else None
-    for _, object in step.before.cluster.objects():
-        if written and (object.id.group, object.id.kind, object.id.name) == (written.group, written.kind, written.name):
-            yield object.id
 
 
 def prove_settings_kept(step: Step) -> Judgement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,12 @@ def _changes(owner: ObjectId, old: Mapping[ObjectId, Object], new: Mapping[Objec
             yield Change(id, owner, ADDED)
         elif old[id].data != new[id].data:
             yield Change(id, owner, CHANGED, tuple(sorted(differing(old[id].data, new[id].data))))
+
+
+def dotted(field: Iterable[str | int]) -> str:
+    """A path inside a document: `spec.patches[2].patch`."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in field)
+    return "".join(parts).lstrip(".")
 
 
 def differing(old: Any, new: Any, path: str = "") -> Iterator[str]:
