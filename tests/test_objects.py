@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux_handover.objects import ObjectId, has_mark, id_of, names, object_of, parse_id
+from flux_handover.objects import (
+    ObjectId,
+    first_names,
+    group_of,
+    has_mark,
+    id_of,
+    listed,
+    names,
+    object_of,
+    parse_id,
+    text_at,
+)
 
 NAME = st.from_regex(r"[a-z][a-z0-9-]{0,8}(\.[a-z]{1,4})?", fullmatch=True)
 
@@ -73,3 +84,29 @@ def test_a_mark_counts_as_label_and_as_annotation_in_any_case(place: str, value:
     assert has_mark(object, "x/prune", "disabled")
     assert not has_mark(object, "x/other", "disabled")
     assert not has_mark(object, "x/prune", "enabled")
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(1, "Secret/a and 2 more"), (3, "Secret/a, Secret/b, Secret/c")])
+def test_a_long_list_of_ids_ends_with_a_count(limit: int, expected: str) -> None:
+    ids = [ObjectId("", "Secret", "", name) for name in ("c", "a", "b")]
+
+    assert first_names(ids, limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"), [("apps/v1", "apps"), ("v1", ""), ("", ""), (None, ""), ("a.b.io/v1beta1", "a.b.io")]
+)
+def test_the_core_group_and_no_group_are_empty(written: object, expected: str) -> None:
+    assert group_of({"apiVersion": written}) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"), [({}, "usual"), ({"key": None}, "usual"), ({"key": ""}, "usual"), ({"key": 3}, "3")]
+)
+def test_a_field_that_says_nothing_has_its_usual_text(fields: dict[str, object], expected: str) -> None:
+    assert text_at(fields, "key", "usual") == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [([1], [1]), (None, []), ("ab", []), ({"a": 1}, [])])
+def test_only_a_list_is_listed(value: object, expected: list[object]) -> None:
+    assert listed(value) == expected

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux_handover.tree import Tree, blob_digest, clean_path
+from flux_handover.tree import File, FileKind, Tree, blob_digest, clean_path
 
 
 def test_writing_a_file_leaves_the_old_tree_as_it_was() -> None:
@@ -62,3 +62,8 @@ def test_a_digest_is_gits_own(content: bytes) -> None:
     expected = subprocess.run(["git", "hash-object", "--stdin"], input=content, capture_output=True, check=True)
 
     assert blob_digest(content) == expected.stdout.decode().strip()
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(FileKind.FILE, b"1"), (FileKind.LINK, None)])
+def test_a_link_has_no_plain_bytes(kind: FileKind, expected: bytes | None) -> None:
+    assert File(b"1", blob_digest(b"1"), kind).plain == expected

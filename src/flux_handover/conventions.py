@@ -16,8 +16,9 @@ from types import MappingProxyType
 from flux_handover.documents import Document, read_documents
 from flux_handover.emit import Style, kind_and_group
 from flux_handover.layout import list_indents
+from flux_handover.objects import listed
 from flux_handover.spans import root_of
-from flux_handover.tree import FileKind, Tree, clean_path
+from flux_handover.tree import Tree, clean_path
 
 ENOUGH_FILES = 40
 LARGEST_SAMPLE = 64 * 1024
@@ -42,10 +43,9 @@ def learn_style(tree: Tree, near: str) -> Style:
     usual = Style()
     if not samples:
         return usual
-    lists = [indents for sample in samples for indents in _list_indents(sample)]
     return Style(
         document_start=_majority((bool(_START.match(sample.text)) for sample in samples), usual.document_start),
-        indented_lists=_majority(lists, usual.indented_lists),
+        indented_lists=_majority(_list_indents(samples), usual.indented_lists),
         dot_slash=_majority(_dots(samples), usual.dot_slash),
         sorted_resources=_majority(_sortings(samples), usual.sorted_resources),
         extension=Counter(_extension(sample.path) for sample in samples).most_common(1)[0][0],
@@ -72,13 +72,13 @@ def _paths(tree: Tree, directory: str) -> Iterator[str]:
 
 
 def _sample(tree: Tree, path: str) -> _Sample | None:
-    file = tree.files[path]
-    content = file.content if file.kind is FileKind.FILE else None
+    content = tree.files[path].plain
     if content is None or len(content) > LARGEST_SAMPLE:
         return None
     found = read_documents(path, content)
-    is_readable = bool(found.documents) and not found.problems
-    return _Sample(path, content.decode("utf-8"), found.documents) if is_readable else None
+    if found.problems or not found.documents:
+        return None
+    return _Sample(path, content.decode("utf-8"), found.documents)
 
 
 def _extension(path: str) -> str:
@@ -91,15 +91,17 @@ def _majority(votes: Iterable[bool], usual: bool) -> bool:
     return usual if counts[True] == counts[False] else counts[True] > counts[False]
 
 
-def _list_indents(sample: _Sample) -> Iterator[bool]:
-    for document in sample.documents:
-        yield from list_indents(document.source, root_of(document.source))
+def _list_indents(samples: Iterable[_Sample]) -> Iterator[bool]:
+    for sample in samples:
+        for document in sample.documents:
+            yield from list_indents(document.source, root_of(document.source))
 
 
 def _listed_paths(samples: Iterable[_Sample]) -> Iterator[list[str]]:
-    documents = (document for sample in samples for document in sample.documents)
-    for listed in (document.mapping.get(key) for document in documents for key in _LISTED):
-        yield list(filter(_is_local, listed if isinstance(listed, list) else []))
+    for sample in samples:
+        for document in sample.documents:
+            for key in _LISTED:
+                yield list(filter(_is_local, listed(document.mapping.get(key))))
 
 
 def _is_local(path: object) -> bool:

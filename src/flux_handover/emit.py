@@ -115,18 +115,20 @@ def flow_text(value: Any, style: str = "", *, in_flow: bool = True) -> str:
         return "{" + ", ".join(members) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(flow_text, value)) + "]"
-    is_quoted = isinstance(value, str) and style in _QUOTES
-    return scalar_text(value, style if is_quoted else "", in_flow=in_flow)
+    return scalar_text(value, style if style in _QUOTES else "", in_flow=in_flow)
 
 
 def scalar_text(value: Any, quote: str = "", *, in_flow: bool = False) -> str:
     """A scalar on one line; a string gets `quote` if it can, else quotes only where it needs them."""
     if not isinstance(value, str):
         return _constant_text(value)
-    text = value
-    if not quote and _is_plain(text, in_flow=in_flow):
-        return text
-    if text.isprintable() and (quote or _best_quote(text)) == "'":
+    if not quote and _is_plain(value, in_flow=in_flow):
+        return value
+    return _quoted(value, quote or _best_quote(value))
+
+
+def _quoted(text: str, quote: str) -> str:
+    if quote == "'" and text.isprintable():
         return "'" + text.replace("'", "''") + "'"
     return '"' + "".join(map(_escaped, text)) + '"'
 

@@ -114,13 +114,13 @@ class Text:
         shown = [indent + line if line else line for line in lines]
         if position:
             end = line_end(self.source, members[position - 1][1].end)
-            return self.put(end, end, "".join(self.newline + line for line in shown))
+            return self.put(end, end, self.newline.join(["", *shown]))
         first = members[0][0].start
         start = line_start(self.source, first)
         if self.source[start:first].strip():
             return self.put(first, first, self.joined([*lines, ""], column) + indent)
         start = group_start(self.source, start)
-        return self.put(start, start, "".join(line + self.newline for line in shown))
+        return self.put(start, start, self.newline.join([*shown, ""]))
 
     def drop_lines(self, start: int, end: int) -> str:
         """The text without some lines; a text that had no final line break gets none."""
@@ -195,7 +195,8 @@ def indents_lists(text: Text, root: Node) -> bool:
 
 def list_indents(source: str, root: Node) -> Iterator[bool]:
     """Of each block list below a key, whether it is indented."""
-    for key, value in (pair for node in walk(root) for pair in node.pairs):
-        if value.kind is NodeKind.LIST and not value.is_flow:
-            dash = Text(source).dashes(value)[0]
-            yield column_of(source, dash.start) > column_of(source, key.start)
+    for node in walk(root):
+        for key, value in node.pairs:
+            if value.kind is NodeKind.LIST and not value.is_flow:
+                dash = Text(source).dashes(value)[0]
+                yield column_of(source, dash.start) > column_of(source, key.start)

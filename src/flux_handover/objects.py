@@ -66,6 +66,13 @@ def names(ids: Iterable[ObjectId]) -> str:
     return ", ".join(id.full if texts.count(text) > 1 else text for id, text in zip(ordered, texts, strict=True))
 
 
+def first_names(ids: Iterable[ObjectId], limit: int) -> str:
+    """The first ids in order, for a sentence, and how many more there are."""
+    ordered = sorted(ids)
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return f"{names(ordered[:limit])}{more}"
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
     """One Kubernetes object as rendered; `data` is its whole content and is never changed."""
@@ -99,16 +106,26 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def listed(value: Any) -> list[Any]:
+    """`value` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text_at(fields: Mapping[str, Any], key: str, usual: str = "") -> str:
+    """A field as text; `usual` where it is absent, null or empty."""
+    return str(fields.get(key) or usual)
+
+
+def group_of(fields: Mapping[str, Any]) -> str:
+    """The group of an `apiVersion`; that of the core is empty, as one is that is not written."""
+    group, _, version = text_at(fields, "apiVersion").rpartition("/")
+    return group if version else ""
+
+
 def id_of(data: Mapping[str, Any]) -> ObjectId:
     """The identity written in a manifest; missing parts are empty."""
     metadata = mapping(data.get("metadata"))
-    group, _, version = str(data.get("apiVersion") or "").rpartition("/")
-    return ObjectId(
-        group if version else "",
-        str(data.get("kind") or ""),
-        str(metadata.get("namespace") or ""),
-        str(metadata.get("name") or ""),
-    )
+    return ObjectId(group_of(data), text_at(data, "kind"), text_at(metadata, "namespace"), text_at(metadata, "name"))
 
 
 def object_of(data: Mapping[str, Any]) -> Object:

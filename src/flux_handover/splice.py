@@ -117,7 +117,7 @@ def _without_mark(text: str) -> str:
 def append_document(content: bytes, text: str) -> bytes:
     """The file with one more document at its end; `text` is one document, with or without `---`."""
     old = content.decode()
-    newline = "\r\n" if "\r\n" in old else "\n"
+    newline = Text(old).newline
     body = text if _starts_with_mark(text) else f"---\n{text}"
     joint = "" if not old.strip(_BOM) or old.endswith("\n") else newline
     result = (old + joint + body.replace("\r\n", "\n").replace("\n", newline)).encode()
@@ -187,15 +187,20 @@ def _open(content: bytes, index: int) -> _Place:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise UneditableYaml("the file is not UTF-8", hint="save it as UTF-8") from error
-    bom = _BOM if text.startswith(_BOM) else ""
-    parts = [(offset + len(bom), source, _value(source)) for offset, source in split_documents(text[len(bom) :])]
-    documents = [part for part in parts if part[2] is not None]
+    documents = _filled_documents(text)
     if not 0 <= index < len(documents):
         raise UneditableYaml(f"the file has {len(documents)} documents, none with index {index}")
     start, source, value = documents[index]
     end = start + len(source)
     others = tuple(other for _, _, other in documents[:index] + documents[index + 1 :])
     return _Place(text[:start], source, text[end:], value, root_of(source), others, index)
+
+
+def _filled_documents(text: str) -> list[tuple[int, str, Any]]:
+    """Where each document starts that is not empty, its text and its value."""
+    bom = len(_BOM) if text.startswith(_BOM) else 0
+    parts = ((offset + bom, source, _value(source)) for offset, source in split_documents(text[bom:]))
+    return [part for part in parts if part[2] is not None]
 
 
 def _value(source: str) -> Any:

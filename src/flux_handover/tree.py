@@ -32,6 +32,11 @@ class File:
     executable: bool = False
     omitted: str = ""
 
+    @property
+    def plain(self) -> bytes | None:
+        """The bytes of what is neither link nor submodule, if they were read."""
+        return self.content if self.kind is FileKind.FILE else None
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:

@@ -6,14 +6,14 @@ They are read from the base, so that a change cannot waive itself, and each is p
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 
 from flux_handover.errors import UnreadableRepository
 from flux_handover.findings import Finding, Location, Severity
-from flux_handover.objects import parse_id
+from flux_handover.objects import parse_id, text_at
 from flux_handover.tree import Tree
 
 FILE = ".flux-handover.toml"
@@ -56,6 +56,14 @@ def read_waivers(tree: Tree) -> tuple[Waiver, ...]:
     if FILE not in tree or tree.files[FILE].content is None:
         return ()
     text = tree.read(FILE).decode("utf-8", "replace")
+    entries = _entries(text)
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if line.strip().startswith("[[waive]]")]
+    return tuple(
+        _waiver(entry, Location(FILE, line)) for entry, line in zip(entries, _padded(lines, entries), strict=True)
+    )
+
+
+def _entries(text: str) -> list[Any]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -63,10 +71,7 @@ def read_waivers(tree: Tree) -> tuple[Waiver, ...]:
     entries = document.get("waive", [])
     if not isinstance(entries, list):
         raise UnreadableRepository("waive is not a list", where=FILE, hint="write [[waive]] before each waiver")
-    lines = [number for number, line in enumerate(text.splitlines(), 1) if line.strip().startswith("[[waive]]")]
-    return tuple(
-        _waiver(entry, Location(FILE, line)) for entry, line in zip(entries, _padded(lines, entries), strict=True)
-    )
+    return entries
 
 
 def _padded(lines: list[int], entries: list[Any]) -> list[int]:
@@ -76,12 +81,13 @@ def _padded(lines: list[int], entries: list[Any]) -> list[int]:
 def _waiver(entry: Mapping[str, Any], where: Location) -> Waiver:
     if not isinstance(entry, Mapping):
         raise UnreadableRepository("a waiver is not a table", where=str(where), hint="write [[waive]] before it")
-    strange = sorted(set(entry) - _KEYS)
-    lacking = [key for key in ("code", "object", "reason") if not str(entry.get(key) or "").strip()]
-    if strange or lacking:
-        said = f"does not know {strange[0]!r}" if strange else f"lacks {lacking[0]!r}"
+    problems = [
+        *(f"does not know {key!r}" for key in sorted(set(entry) - _KEYS)),
+        *(f"lacks {key!r}" for key in ("code", "object", "reason") if not text_at(entry, key).strip()),
+    ]
+    if problems:
         raise UnreadableRepository(
-            f"a waiver {said}", where=str(where), hint="code, object and reason; until if you like"
+            f"a waiver {problems[0]}", where=str(where), hint="code, object and reason; until if you like"
         )
     return Waiver(
         str(entry["code"]), str(entry["object"]), str(entry["reason"]).strip(), _until(entry.get("until"), where), where
@@ -100,8 +106,8 @@ def _until(value: Any, where: Location) -> date | None:
 def applied(waivers: Iterable[Waiver], findings: Iterable[Finding], undecided: Iterable[str], today: date) -> Sorted:
     """What is left after the waivers that still hold."""
     valid = [waiver for waiver in waivers if not is_expired(waiver, today)]
-    of_findings = {f: next((w for w in valid if _covers(w, f)), None) for f in findings}
-    of_sentences = {s: next((w for w in valid if w.code == UNKNOWN and w.object in s), None) for s in undecided}
+    of_findings = _covered(findings, valid, _covers)
+    of_sentences = _covered(undecided, valid, _covers_sentence)
     waived = (
         *(Waived(waiver, finding.message) for finding, waiver in of_findings.items() if waiver),
         *(Waived(waiver, sentence) for sentence, waiver in of_sentences.items() if waiver),
@@ -110,6 +116,13 @@ def applied(waivers: Iterable[Waiver], findings: Iterable[Finding], undecided: I
 
 
 T = TypeVar("T")
+
+
+def _covered(
+    things: Iterable[T], waivers: Iterable[Waiver], covers: Callable[[Waiver, T], bool]
+) -> dict[T, Waiver | None]:
+    """The first waiver of each, if there is one."""
+    return {one: next((waiver for waiver in waivers if covers(waiver, one)), None) for one in things}
 
 
 def _left(covered: Mapping[T, Waiver | None]) -> tuple[T, ...]:
@@ -138,6 +151,10 @@ def _complaint(waiver: Waiver, today: date) -> Finding:
 
 def _covers(waiver: Waiver, finding: Finding) -> bool:
     return waiver.code == finding.hazard and waiver.object in _spellings(finding)
+
+
+def _covers_sentence(waiver: Waiver, sentence: str) -> bool:
+    return waiver.code == UNKNOWN and waiver.object in sentence
 
 
 def _spellings(finding: Finding) -> set[str]:

@@ -20,6 +20,10 @@ from flux_handover.objects import OPERATOR_GROUP, ObjectId, mapping
 
 _KINDS = ("fluxinstances", "fluxreports", "resourcesetinputproviders", "resourcesets")
 _ROLES = "rbac.authorization.k8s.io"
+_WEB_ROLES = (
+    ("createRoles", "v0.38.1", ("flux-web-user", "flux-web-admin")),
+    ("createAggregation", "v0.39.0", ("flux-web-edit",)),
+)
 
 
 def chart_defaults(chart: str, version: str) -> Mapping[str, Any]:
@@ -76,16 +80,13 @@ def operator_chart_objects(
 
 
 def _merged(defaults: Any, values: Any) -> Any:
+    """Values as Helm merges them: key by key, and null removes what the chart would have."""
     if not isinstance(defaults, Mapping) or not isinstance(values, Mapping):
         return values
-    names = [*defaults, *(name for name in values if name not in defaults)]
-    return {
-        name: _merged(defaults[name], values[name])
-        if name in values and name in defaults
-        else {**defaults, **values}[name]
-        for name in names
-        if name not in values or values[name] is not None
-    }
+    merged = {**defaults, **values}
+    for name in defaults.keys() & values.keys():
+        merged[name] = _merged(defaults[name], values[name])
+    return {name: below for name, below in merged.items() if values.get(name, defaults) is not None}
 
 
 def _full_name(values: Mapping[str, Any], release: str, chart: str) -> str:
@@ -157,13 +158,19 @@ def _core(values: Mapping[str, Any], name: str, namespace: str) -> Iterator[Obje
 
 
 def _roles(values: Mapping[str, Any], version: str, name: str) -> Iterator[ObjectId]:
-    rbac, is_server = mapping(values.get("rbac")), _runs_only_the_web_server(values, version)
-    is_bound = is_server and is_at_least(version, "v0.37.0")
-    if rbac.get("create") or is_bound:
-        yield ObjectId(_ROLES, "ClusterRoleBinding", "", name)
-    if is_bound:
-        yield ObjectId(_ROLES, "ClusterRole", "", f"{name}-view")
-    elif rbac.get("createAggregation") and not is_server:
+    rbac, binding = mapping(values.get("rbac")), ObjectId(_ROLES, "ClusterRoleBinding", "", name)
+    is_server = _runs_only_the_web_server(values, version)
+    if is_server and is_at_least(version, "v0.37.0"):
+        yield from (binding, ObjectId(_ROLES, "ClusterRole", "", f"{name}-view"))
+        return
+    yield from (binding,) if rbac.get("create") else ()
+    if not is_server:
+        yield from _aggregated(rbac, name)
+
+
+def _aggregated(rbac: Mapping[str, Any], name: str) -> Iterator[ObjectId]:
+    """What extends the cluster's own roles `edit` and `view`."""
+    if rbac.get("createAggregation"):
         yield from (ObjectId(_ROLES, "ClusterRole", "", f"{name}-{verb}") for verb in ("edit", "view"))
 
 
@@ -185,15 +192,22 @@ def _web(values: Mapping[str, Any], version: str, name: str, namespace: str) -> 
     if not is_at_least(version, "v0.36.0"):
         return
     web = mapping(values.get("web"))
-    # Until 0.37.1 the policy was made whether or not the port was opened, until 0.38.1 the Secret as well.
-    has_policy = web.get("enabled") or not is_at_least(version, "v0.37.1")
-    has_secret = web.get("enabled") or not is_at_least(version, "v0.38.1")
-    if has_policy and mapping(web.get("networkPolicy")).get("create"):
-        yield ObjectId("networking.k8s.io", "NetworkPolicy", namespace, f"{name}-web")
-    if has_secret and web.get("config"):
-        yield ObjectId("", "Secret", namespace, f"{name}-web-config")
+    yield from _web_access(web, version, name, namespace)
     yield from _web_entries(web, version, name, namespace)
     yield from (ObjectId(_ROLES, "ClusterRole", "", role) for role in _web_roles(web, version))
+
+
+def _web_access(web: Mapping[str, Any], version: str, name: str, namespace: str) -> Iterator[ObjectId]:
+    """Until 0.37.1 the policy was made whether or not the port was opened, until 0.38.1 the Secret as well."""
+    if _follows_port(web, version, "v0.37.1") and mapping(web.get("networkPolicy")).get("create"):
+        yield ObjectId("networking.k8s.io", "NetworkPolicy", namespace, f"{name}-web")
+    if _follows_port(web, version, "v0.38.1") and web.get("config"):
+        yield ObjectId("", "Secret", namespace, f"{name}-web-config")
+
+
+def _follows_port(web: Mapping[str, Any], version: str, since: str) -> bool:
+    """Whether what is made only with an open port from a version on may be made."""
+    return bool(web.get("enabled")) or not is_at_least(version, since)
 
 
 def _web_entries(web: Mapping[str, Any], version: str, name: str, namespace: str) -> Iterator[ObjectId]:
@@ -204,10 +218,7 @@ def _web_entries(web: Mapping[str, Any], version: str, name: str, namespace: str
 
 
 def _web_roles(web: Mapping[str, Any], version: str) -> Iterator[str]:
-    rbac = mapping(web.get("rbac"))
-    if not web.get("enabled"):
-        return
-    if rbac.get("createRoles") and is_at_least(version, "v0.38.1"):
-        yield from ("flux-web-user", "flux-web-admin")
-    if rbac.get("createAggregation") and is_at_least(version, "v0.39.0"):
-        yield "flux-web-edit"
+    rbac = mapping(web.get("rbac")) if web.get("enabled") else {}
+    for field, since, roles in _WEB_ROLES:
+        if rbac.get(field) and is_at_least(version, since):
+            yield from roles

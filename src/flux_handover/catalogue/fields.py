@@ -69,12 +69,12 @@ _LIMITS = (
 
 def tree_of(schema: Mapping[str, Any]) -> FieldTree:
     """The tree that a structural schema describes."""
-    values, elements = schema.get("additionalProperties"), schema.get("items")
+    values = schema.get("additionalProperties")
     return FieldTree(
         type=schema.get("type", ""),
         fields={name: tree_of(below) for name, below in schema.get("properties", {}).items()},
-        values=tree_of(values) if isinstance(values, Mapping) else None,
-        elements=tree_of(elements) if isinstance(elements, Mapping) else None,
+        values=_tree_below(values),
+        elements=_tree_below(schema.get("items")),
         required=tuple(schema.get("required", ())),
         enum=tuple(schema.get("enum", ())),
         pattern=schema.get("pattern", ""),
@@ -87,6 +87,11 @@ def tree_of(schema: Mapping[str, Any]) -> FieldTree:
     )
 
 
+def _tree_below(schema: Any) -> FieldTree | None:
+    """The tree of entries, where a schema says more of them than that they are allowed."""
+    return tree_of(schema) if isinstance(schema, Mapping) else None
+
+
 def validate(tree: FieldTree, value: Any, path: str = "") -> tuple[Misfit, ...]:
     """Everything in `value` that the API server would refuse, in order of path."""
     return tuple(sorted(_misfits(tree, value, path)))
@@ -95,16 +100,18 @@ def validate(tree: FieldTree, value: Any, path: str = "") -> tuple[Misfit, ...]:
 def with_defaults(tree: FieldTree, value: Any) -> Any:
     """`value` as the API server stores it: absent fields take their defaults, in objects that are there."""
     if isinstance(value, Mapping):
-        present = {name: below for name, below in value.items() if not _is_dropped(tree.fields.get(name), below)}
-        absent = {
-            name: below.default[0] for name, below in tree.fields.items() if below.default and name not in present
-        }
-        return {
-            name: _defaulted(tree.fields.get(name, tree.values), below) for name, below in {**present, **absent}.items()
-        }
+        return _completed(tree, value)
     if isinstance(value, list) and tree.elements is not None:
         return [with_defaults(tree.elements, element) for element in value]
     return value
+
+
+def _completed(tree: FieldTree, value: Mapping[str, Any]) -> dict[str, Any]:
+    present = {name: below for name, below in value.items() if not _is_dropped(tree.fields.get(name), below)}
+    absent = {name: below.default[0] for name, below in tree.fields.items() if below.default and name not in present}
+    return {
+        name: _defaulted(tree.fields.get(name, tree.values), below) for name, below in {**present, **absent}.items()
+    }
 
 
 def _defaulted(tree: FieldTree | None, value: Any) -> Any:
@@ -129,10 +136,14 @@ def _below(tree: FieldTree, value: Any, path: str) -> Iterator[Misfit]:
         for name, below in value.items():
             yield from _field_misfits(tree, name, below, f"{path}.{name}")
     elif isinstance(value, Sequence) and not isinstance(value, str):
-        yield from (Misfit(path, f"has two elements with the same {key}") for key in _repeated(tree.list_keys, value))
-        for index, element in enumerate(value):
-            if tree.elements is not None:
-                yield from _misfits(tree.elements, element, f"{path}[{index}]")
+        yield from _list_misfits(tree, value, path)
+
+
+def _list_misfits(tree: FieldTree, elements: Sequence[Any], path: str) -> Iterator[Misfit]:
+    yield from (Misfit(path, f"has two elements with the same {key}") for key in _repeated(tree.list_keys, elements))
+    if tree.elements is not None:
+        for index, element in enumerate(elements):
+            yield from _misfits(tree.elements, element, f"{path}[{index}]")
 
 
 def _field_misfits(tree: FieldTree, name: str, value: Any, path: str) -> Iterator[Misfit]:
@@ -167,20 +178,31 @@ def _is_whole(value: Any) -> bool:
 def _type_problem(tree: FieldTree, value: Any) -> str:
     if value is None:
         return "" if tree.is_nullable or tree.keeps_unknown else IS_NULL
-    types = ("integer", "string") if tree.takes_number_or_text else tuple(filter(None, (tree.type,)))
-    if not types or any(_TYPES[name](value) for name in types):
-        return ""
-    return f"must be of type {' or '.join(types)}"
+    types = _types(tree)
+    return f"must be of type {' or '.join(types)}" if not _fits(types, value) else ""
+
+
+def _types(tree: FieldTree) -> tuple[str, ...]:
+    """The types a value may have; none where every one may stand there."""
+    if tree.takes_number_or_text:
+        return ("integer", "string")
+    return (tree.type,) if tree.type else ()
+
+
+def _fits(types: tuple[str, ...], value: Any) -> bool:
+    return not types or any(_TYPES[name](value) for name in types)
 
 
 def _value_problems(tree: FieldTree, value: Any) -> Iterator[str]:
     if tree.enum and value not in tree.enum:
-        yield f"must be one of {', '.join(str(allowed) for allowed in tree.enum)}"
+        yield f"must be one of {', '.join(map(str, tree.enum))}"
     if tree.pattern and isinstance(value, str) and not re.search(tree.pattern, value):
         yield f"must match {tree.pattern}"
-    for name, limit in tree.limits.items():
-        if _exceeds(name, limit, value):
-            yield f"breaks {name} {limit}"
+    yield from _broken_limits(tree.limits, value)
+
+
+def _broken_limits(limits: Mapping[str, Any], value: Any) -> Iterator[str]:
+    return (f"breaks {name} {limit}" for name, limit in limits.items() if _exceeds(name, limit, value))
 
 
 def _exceeds(name: str, limit: float, value: Any) -> bool:

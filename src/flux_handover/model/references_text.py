@@ -13,7 +13,7 @@ from enum import Enum
 
 from flux_handover.model.settings_stack import FILE_NAMES
 from flux_handover.objects import ObjectId
-from flux_handover.tree import File, FileKind, Tree
+from flux_handover.tree import File, Tree
 
 MAX_BYTES = 512 * 1024
 MAX_TEXT = 200
@@ -98,10 +98,8 @@ def sort_of(path: str) -> str:
 
 
 def _is_text(file: File) -> bool:
-    content = file.content
-    return (
-        file.kind is FileKind.FILE and content is not None and len(content) <= MAX_BYTES and b"\0" not in content[:4096]
-    )
+    content = file.plain
+    return content is not None and len(content) <= MAX_BYTES and b"\0" not in content[:4096]
 
 
 def _in_file(path: str, text: str, searches: tuple[_Search, ...]) -> Iterator[Mention]:

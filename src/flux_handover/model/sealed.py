@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from flux_handover.tree import File, FileKind, Tree, blob_digest
+from flux_handover.tree import File, Tree, blob_digest
 
 _MARK = re.compile(rb"^sops_version=", re.MULTILINE)
 _KEY = re.compile(rb"[A-Za-z_][A-Za-z0-9_.-]*=|#|\s*$")
@@ -39,8 +39,8 @@ def _kept(lines: list[bytes]) -> Iterator[bytes]:
 
 def _sealed(tree: Tree) -> Iterator[tuple[str, bytes]]:
     for path, file in tree.files.items():
-        if file.kind is FileKind.FILE and file.content and _MARK.search(file.content):
-            yield path, file.content
+        if file.plain and _MARK.search(file.plain):
+            yield path, file.plain
 
 
 def _file(content: bytes) -> File:
