@@ -27,7 +27,7 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError, LoadResourceError
 
 from flux_handover.errors import ClusterError
-from flux_handover.objects import ObjectId, id_of, mapping
+from flux_handover.objects import ObjectId, id_of, listed, mapping, text_at
 
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 DISCOVERY_BEFORE = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
@@ -230,7 +230,7 @@ class KubeCluster:
         """All objects of a kind, and the resource version from which a watch goes on."""
         answer = self._found(kind.path(namespace)) or {}
         version = str(mapping(answer.get("metadata")).get("resourceVersion", ""))
-        return tuple(completed(kind, manifest) for manifest in answer.get("items") or ()), version
+        return tuple(completed(kind, manifest) for manifest in listed(answer.get("items"))), version
 
     def _listed(self, kind: Kind, namespace: str = "") -> Sequence[Manifest]:
         return self.listing(kind, namespace=namespace)[0]
@@ -308,8 +308,8 @@ def refusal(method: str, path: str, answer: httpx2.Response) -> ClusterError:
     The message of an invalid object quotes values, so only the reason and fields are repeated.
     """
     status = decoded(answer)
-    reason = str(status.get("reason") or answer.status_code)
-    causes = mapping(status.get("details")).get("causes") or ()
+    reason = text_at(status, "reason", str(answer.status_code))
+    causes = listed(mapping(status.get("details")).get("causes"))
     fields = ", ".join(str(mapping(cause).get("field", "")) for cause in causes)
     words = fields if fields else str(status.get("message", ""))[:300] if answer.status_code != 422 else ""
     return ClusterError(f"the API server refused {method}: {reason}", where=path.partition("?")[0], hint=words)
@@ -337,15 +337,15 @@ def discovered(document: Manifest) -> Iterator[Kind]:
     """The kinds of an aggregated discovery document, preferred version first."""
     if document.get("kind") != "APIGroupDiscoveryList":
         raise ClusterError("the API server does not know aggregated discovery", hint="it is older than 1.27")
-    for group in document.get("items") or ():
+    for group in listed(document.get("items")):
         name = str(mapping(group.get("metadata")).get("name", ""))
-        for version in group.get("versions") or ():
-            for served in version.get("resources") or ():
+        for version in listed(group.get("versions")):
+            for served in listed(version.get("resources")):
                 yield Kind(
                     name,
                     str(version["version"]),
                     str(mapping(served.get("responseKind")).get("kind", "")),
                     str(served["resource"]),
                     served.get("scope") == "Namespaced",
-                    frozenset(served.get("verbs") or ()),
+                    frozenset(listed(served.get("verbs"))),
                 )

@@ -122,19 +122,23 @@ class OciClient:
 
     def pull(self, reference: Reference) -> Artifact:
         """The artifact, every blob verified; of several platforms, Linux on this machine's processor."""
-        content, manifest = self._manifest(reference, reference.digest or reference.tag or "latest")
-        if reference.digest and digest_of(content) != reference.digest:
-            raise OciError("the registry's answer is not what its digest says", where=str(reference))
+        if reference.digest:
+            content, manifest = self._verified(reference, reference.digest)
+        else:
+            content, manifest = self._manifest(reference, reference.tag or "latest")
         if "manifests" in manifest:
-            chosen = for_this_machine(manifest, str(reference))
-            content, manifest = self._manifest(reference, chosen)
-            if digest_of(content) != chosen:
-                raise OciError("the registry's answer is not what its digest says", where=str(reference))
+            content, manifest = self._verified(reference, for_this_machine(manifest, str(reference)))
         config = json.loads(self._blob(reference, mapping(manifest.get("config"))))
         layers = tuple(
             Layer(str(layer.get("mediaType", "")), self._blob(reference, layer)) for layer in manifest["layers"]
         )
         return Artifact(digest_of(content), manifest, mapping(config), layers)
+
+    def _verified(self, reference: Reference, digest: str) -> tuple[bytes, Mapping[str, Any]]:
+        content, manifest = self._manifest(reference, digest)
+        if digest_of(content) != digest:
+            raise OciError("the registry's answer is not what its digest says", where=str(reference))
+        return content, manifest
 
     def push(
         self,

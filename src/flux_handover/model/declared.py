@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
 from flux_handover.documents import Document, YamlProblem, read_documents
 from flux_handover.findings import Location
 from flux_handover.objects import KUSTOMIZE_GROUP, OPERATOR_GROUP, SOURCE_GROUP, Object, ObjectId, object_of
-from flux_handover.tree import FileKind, Tree
+from flux_handover.tree import Tree
 
 YAML_SUFFIXES = (".yaml", ".yml")
 _GROUPS = tuple(group.encode() for group in (KUSTOMIZE_GROUP, SOURCE_GROUP, OPERATOR_GROUP))
@@ -71,8 +72,8 @@ def declarations(tree: Tree) -> Declarations:
     """The Flux objects declared anywhere in the tree."""
     read = [_declared_in(path, content) for path, content in flux_files(tree)]
     return Declarations(
-        tuple(declared for of_file, _ in read for declared in of_file),
-        tuple(problem for _, problems in read for problem in problems),
+        tuple(chain.from_iterable(of_file for of_file, _ in read)),
+        tuple(chain.from_iterable(problems for _, problems in read)),
     )
 
 
@@ -87,9 +88,8 @@ def _declared_in(path: str, content: bytes) -> tuple[tuple[Declared, ...], tuple
 def flux_files(tree: Tree) -> Iterator[tuple[str, bytes]]:
     """The YAML files whose bytes name a Flux API group."""
     for path in tree:
-        content = tree.files[path].content
-        readable = content is not None and tree.files[path].kind is FileKind.FILE and path.endswith(YAML_SUFFIXES)
-        if content is not None and readable and any(group in content for group in _GROUPS):
+        content = tree.files[path].plain
+        if content is not None and path.endswith(YAML_SUFFIXES) and any(group in content for group in _GROUPS):
             yield path, content
 
 

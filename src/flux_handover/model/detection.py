@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from flux_handover.model.building import Builder
 from flux_handover.model.detection_artifact import artifact_signs
@@ -96,10 +97,9 @@ def _by_terraform(main: Sign, others: Iterable[Sign]) -> Sign:
 def _with_others(main: Sign, others: Iterable[Sign]) -> Sign:
     """The main sign, with the files of those that install the same Flux, and a note of each."""
     seen = tuple(others)
-    installing = [sign for sign in seen if sign.method in _INSTALLING]
-    files = {*main.files, *(file for sign in installing for file in sign.files)}
+    installing = chain.from_iterable(sign.files for sign in seen if sign.method in _INSTALLING)
     notes = (*main.notes, *(note for sign in seen for note in _mentioned(sign)))
-    return replace(main, files=tuple(sorted(files)), notes=tuple(dict.fromkeys(notes)))
+    return replace(main, files=tuple(sorted({*main.files, *installing})), notes=tuple(dict.fromkeys(notes)))
 
 
 def _mentioned(sign: Sign) -> Iterator[str]:

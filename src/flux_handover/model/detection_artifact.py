@@ -115,12 +115,16 @@ def _file(where: Location | None) -> tuple[str, ...]:
 
 
 def _notes(build: Build, source: Source, version: str) -> Iterator[str]:
+    yield from _version_notes(source, version)
+    if build.ks.suspend:
+        yield f"{build.id} is suspended"
+    if build.status is not BuildStatus.OK and build.failure:
+        yield f"{build.id} does not build: {build.failure.message}"
+
+
+def _version_notes(source: Source, version: str) -> Iterator[str]:
     if not version:
         ref = ", ".join(f"{key} {value}" for key, value in sorted(source.ref.items())) or "no ref"
         yield f"{source.id} follows {ref}, which names no exact version"
     elif not catalogue.has(version):
         yield f"Flux {version} is not in the catalogue, so its settings cannot be read"
-    if build.ks.suspend:
-        yield f"{build.id} is suspended"
-    if build.status is not BuildStatus.OK and build.failure:
-        yield f"{build.id} does not build: {build.failure.message}"

@@ -23,7 +23,7 @@ from flux_handover.model.flux import is_instance
 from flux_handover.model.installation import Method
 from flux_handover.model.settings_helm import ChartValues, chart_settings, enabled
 from flux_handover.model.settings_texts import documents_with
-from flux_handover.objects import HELM_GROUP, OPERATOR_GROUP, Object, ObjectId, mapping, object_of
+from flux_handover.objects import HELM_GROUP, OPERATOR_GROUP, Object, ObjectId, mapping, object_of, text_at
 from flux_handover.tree import clean_path
 
 _NO_LIMITS = "chart flux2 sets no limits of its own; every other way to install Flux limits cpu and memory"
@@ -103,7 +103,7 @@ def _released(release: Release) -> Sign:
 def _instance_sign(
     spec: Mapping[str, Any], id: ObjectId, where: Location | None, owner: ObjectId | None, files: tuple[str, ...]
 ) -> Sign:
-    written = str(mapping(spec.get("distribution")).get("version") or "")
+    written = text_at(mapping(spec.get("distribution")), "version")
     chosen = spec.get("components")
     names = [str(name) for name in chosen] if isinstance(chosen, list) else list(catalogue.DEFAULT_COMPONENTS)
     notes = () if exact(written) else (f"{id} follows version {written or 'nothing'}, which is not exact",)
@@ -125,7 +125,7 @@ def _synced(evidence: Evidence) -> Iterator[Sign]:
     for document in documents_with(evidence.tree, unread, b"FluxInstance", b"sync"):
         object = object_of(document.mapping)
         sync = mapping(object.spec.get("sync"))
-        same = clean_path(str(sync.get("path") or "")) == evidence.cluster.name
+        same = clean_path(text_at(sync, "path")) == evidence.cluster.name
         if is_instance(object) and sync.get("url") and same:
             where = Location(document.path, document.line)
             yield _instance_sign(object.spec, object.id, where, None, (document.path,))

@@ -12,6 +12,7 @@ from flux_handover import catalogue
 from flux_handover.findings import Location
 from flux_handover.model.detection_versions import exact
 from flux_handover.model.settings_stack import FILE_NAMES, KustomizationFile, kustomization_file
+from flux_handover.objects import listed
 from flux_handover.tree import Tree
 
 _BASE = re.compile(
@@ -49,8 +50,7 @@ def remote_bases(tree: Tree, paths: Iterable[str]) -> Iterator[RemoteBase]:
 
 
 def _bases(file: KustomizationFile) -> Iterator[RemoteBase]:
-    entries = file.content.get("resources")
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+    for index, entry in enumerate(listed(file.content.get("resources"))):
         for pattern in (_BASE, _ASSET):
             match = pattern.fullmatch(str(entry))
             if match:

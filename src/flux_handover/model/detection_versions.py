@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from flux_handover import catalogue
-from flux_handover.objects import Object, mapping
+from flux_handover.objects import Object, mapping, text_at
 
 VERSION_LABEL = "app.kubernetes.io/version"
 
@@ -58,4 +58,4 @@ def _images(object: Object) -> tuple[str, ...]:
     pod = mapping(mapping(object.spec.get("template")).get("spec"))
     containers = pod.get("containers")
     entries = containers if isinstance(containers, list) else []
-    return tuple(str(mapping(entry).get("image") or "") for entry in entries)
+    return tuple(text_at(mapping(entry), "image") for entry in entries)

@@ -6,10 +6,13 @@ by `k8s.io/component-base:cli/flag/map_string_bool.go@v0.34.4`, which merges eve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 GATES = "--feature-gates"
+_FLAG = re.compile(r"-+[^-]")
 
 REPEATABLE = frozenset({"--override-manager", "--ssh-kex-algos", "--ssh-hostkey-algos"})
 """Flags whose occurrences add up, in `main.go` of kustomize-, helm- (v1.6.3) and source-controller (v1.9.6)."""
@@ -29,13 +32,11 @@ def flags(arguments: Sequence[object]) -> tuple[Flag, ...]:
 
 
 def _flags(words: Sequence[str]) -> Iterator[Flag]:
-    for index, word in enumerate(words):
-        if not word.startswith("-") or not word.strip("-"):
-            continue
-        name, equals, value = word.partition("=")
-        following = words[index + 1] if index + 1 < len(words) else "-"
-        loose = "true" if following.startswith("-") else following
-        yield Flag(f"--{name.lstrip('-')}", value if equals else loose)
+    for word, following in pairwise([*words, "-"]):
+        if _FLAG.match(word):
+            name, equals, value = word.partition("=")
+            loose = "true" if following.startswith("-") else following
+            yield Flag(f"--{name.lstrip('-')}", value if equals else loose)
 
 
 def effective_flags(arguments: Sequence[object]) -> dict[str, str]:

@@ -39,11 +39,7 @@ def text(value: Any) -> str:
     """A value as a person would write it: scalars as in YAML, everything else as sorted JSON."""
     if isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 

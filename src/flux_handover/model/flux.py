@@ -18,7 +18,9 @@ from flux_handover.objects import (
     SOURCE_GROUP,
     Object,
     ObjectId,
+    group_of,
     mapping,
+    text_at,
 )
 from flux_handover.tree import clean_path
 
@@ -132,20 +134,20 @@ def kustomization_of(object: Object) -> FluxKustomization:
     return FluxKustomization(
         object=object,
         source=_source_ref(mapping(spec.get("sourceRef")), namespace),
-        path=clean_path(str(spec.get("path") or "")),
+        path=clean_path(text_at(spec, "path")),
         prune=spec.get("prune") is True,
         suspend=spec.get("suspend") is True,
         wait=spec.get("wait") is True,
-        deletion_policy=str(spec.get("deletionPolicy") or "MirrorPrune"),
-        target_namespace=str(spec.get("targetNamespace") or ""),
-        service_account=str(spec.get("serviceAccountName") or ""),
+        deletion_policy=text_at(spec, "deletionPolicy", "MirrorPrune"),
+        target_namespace=text_at(spec, "targetNamespace"),
+        service_account=text_at(spec, "serviceAccountName"),
         depends_on=tuple(
             _local(entry, KUSTOMIZE_GROUP, "Kustomization", namespace) for entry in _maps(spec, "dependsOn")
         ),
         health_checks=tuple(_checked(entry) for entry in _maps(spec, "healthChecks")),
         substitute_from=tuple(_variable_source(entry, namespace) for entry in _maps(post_build, "substituteFrom")),
         substitute={str(k): _text(v) for k, v in mapping(post_build.get("substitute")).items()},
-        has_post_build="postBuild" in spec and spec["postBuild"] is not None,
+        has_post_build=spec.get("postBuild") is not None,
         decryption_secret=_secret(mapping(decryption.get("secretRef")), namespace),
         decrypts=decryption.get("provider") == "sops",
         remote_cluster=bool(spec.get("kubeConfig")),
@@ -157,9 +159,9 @@ def source_of(object: Object) -> Source:
     spec = object.spec
     return Source(
         object=object,
-        url=str(spec.get("url") or spec.get("endpoint") or ""),
+        url=text_at(spec, "url", text_at(spec, "endpoint")),
         ref={str(k): _text(v) for k, v in mapping(spec.get("ref")).items()},
-        ignore=str(spec.get("ignore") or ""),
+        ignore=text_at(spec, "ignore"),
         suspend=spec.get("suspend") is True,
         secret=_secret(mapping(spec.get("secretRef")), object.id.namespace),
         includes=_maps(spec, "include"),
@@ -170,16 +172,16 @@ def source_of(object: Object) -> Source:
 def helm_release_of(object: Object) -> HelmRelease:
     """The typed view; names follow `fluxcd/helm-controller:api/v2/helmrelease_types.go#GetReleaseName@v1.6.3`."""
     spec, namespace = object.spec, object.id.namespace
-    target = str(spec.get("targetNamespace") or "")
+    target = text_at(spec, "targetNamespace")
     default_name = f"{target}-{object.id.name}" if target else object.id.name
     chart, ref = mapping(mapping(spec.get("chart")).get("spec")), mapping(spec.get("chartRef"))
     return HelmRelease(
         object=object,
-        release_name=str(spec.get("releaseName") or default_name),
+        release_name=text_at(spec, "releaseName", default_name),
         release_namespace=target or namespace,
-        storage_namespace=str(spec.get("storageNamespace") or namespace),
-        chart=str(chart.get("chart") or ref.get("name") or ""),
-        chart_ref=_local(ref, SOURCE_GROUP, str(ref.get("kind") or ""), namespace) if ref else None,
+        storage_namespace=text_at(spec, "storageNamespace", namespace),
+        chart=text_at(chart, "chart", text_at(ref, "name")),
+        chart_ref=_local(ref, SOURCE_GROUP, text_at(ref, "kind"), namespace) if ref else None,
         chart_version=_text(chart.get("version")) if chart.get("version") is not None else "",
         suspend=spec.get("suspend") is True,
         values=mapping(spec.get("values")),
@@ -192,20 +194,19 @@ def helm_releases(objects: Iterable[Object]) -> tuple[HelmRelease, ...]:
 
 
 def _source_ref(ref: Mapping[str, Any], namespace: str) -> ObjectId:
-    return _local(ref, SOURCE_GROUP, str(ref.get("kind") or ""), namespace)
+    return _local(ref, SOURCE_GROUP, text_at(ref, "kind"), namespace)
 
 
 def _local(ref: Mapping[str, Any], group: str, kind: str, namespace: str) -> ObjectId:
-    return ObjectId(group, kind, str(ref.get("namespace") or namespace), str(ref.get("name") or ""))
+    return ObjectId(group, kind, text_at(ref, "namespace", namespace), text_at(ref, "name"))
 
 
 def _checked(entry: Mapping[str, Any]) -> ObjectId:
-    group, _, version = str(entry.get("apiVersion") or "").rpartition("/")
-    return _local(entry, group if version else "", str(entry.get("kind") or ""), "")
+    return _local(entry, group_of(entry), text_at(entry, "kind"), "")
 
 
 def _variable_source(entry: Mapping[str, Any], namespace: str) -> VariableSource:
-    id = ObjectId("", str(entry.get("kind") or ""), namespace, str(entry.get("name") or ""))
+    id = ObjectId("", text_at(entry, "kind"), namespace, text_at(entry, "name"))
     return VariableSource(id, entry.get("optional") is True)
 
 

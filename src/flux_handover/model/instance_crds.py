@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flux_handover import catalogue
-from flux_handover.objects import mapping
+from flux_handover.objects import mapping, text_at
 
 CRD = "CustomResourceDefinition"
 
@@ -28,7 +28,7 @@ def needs_schemas(patches: Iterable[Mapping[str, Any]]) -> bool:
 def may_reach_crds(patch: Mapping[str, Any]) -> bool:
     """Whether a patch may change a CRD; where that cannot be said, it may."""
     target = mapping(patch.get("target"))
-    kind = str(target.get("kind") or "")
+    kind = text_at(target, "kind")
     if not kind:
         return bool(target) or CRD in str(patch.get("patch"))
     try:

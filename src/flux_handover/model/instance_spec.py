@@ -13,7 +13,7 @@ from typing import Any
 
 from flux_handover import catalogue
 from flux_handover.errors import HandoverError
-from flux_handover.objects import mapping
+from flux_handover.objects import mapping, text_at
 
 
 class InstanceError(HandoverError):
@@ -83,16 +83,16 @@ def read_spec(instance: Mapping[str, Any], served: tuple[str, ...]) -> InstanceS
     metadata, spec = mapping(instance.get("metadata")), mapping(instance.get("spec"))
     distribution, common = mapping(spec.get("distribution")), mapping(spec.get("commonMetadata"))
     sharding = mapping(spec.get("sharding"))
-    namespace = _text(metadata, "namespace")
+    namespace = text_at(metadata, "namespace")
     read = InstanceSpec(
-        name=_text(metadata, "name"),
+        name=text_at(metadata, "name"),
         namespace=namespace,
-        version=_version(_text(distribution, "version"), served),
+        version=_version(text_at(distribution, "version"), served),
         registry=_required(distribution, "registry", ".spec.distribution").rstrip("/"),
-        pull_secret=_text(distribution, "imagePullSecret"),
+        pull_secret=text_at(distribution, "imagePullSecret"),
         components=tuple(spec.get("components") or catalogue.DEFAULT_COMPONENTS),
         cluster=_cluster(spec.get("cluster")),
-        shard_key=_text(sharding, "key") or "sharding.fluxcd.io/key",
+        shard_key=text_at(sharding, "key", "sharding.fluxcd.io/key"),
         shards=_shards(sharding),
         storage=_storage(mapping(spec.get("storage"))),
         sync=_sync(mapping(spec.get("sync")), namespace),
@@ -104,12 +104,8 @@ def read_spec(instance: Mapping[str, Any], served: tuple[str, ...]) -> InstanceS
     return read
 
 
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    return str(fields.get(name) or "")
-
-
 def _required(fields: Mapping[str, Any], name: str, parent: str) -> str:
-    value = _text(fields, name)
+    value = text_at(fields, name)
     if not value:
         raise InstanceError(f"{parent}.{name} is required")
     return value
@@ -131,16 +127,16 @@ def _cluster(written: Any) -> Cluster:
     """The operator's CLI renders network policies only where `cluster` is absent or asks for them."""
     fields = mapping(written)
     return Cluster(
-        type=_text(fields, "type") or "kubernetes",
-        domain=_text(fields, "domain") or "cluster.local",
-        size=_text(fields, "size"),
+        type=text_at(fields, "type", "kubernetes"),
+        domain=text_at(fields, "domain", "cluster.local"),
+        size=text_at(fields, "size"),
         has_network_policy=fields.get("networkPolicy") is True or written is None,
         is_multitenant=fields.get("multitenant") is True,
-        tenant_account=_text(fields, "tenantDefaultServiceAccount") or "default",
+        tenant_account=text_at(fields, "tenantDefaultServiceAccount", "default"),
         has_workload_identity=fields.get("objectLevelWorkloadIdentity") is True,
         has_tenant_identity=fields.get("multitenantWorkloadIdentity") is True,
-        decryption_account=_text(fields, "tenantDefaultDecryptionServiceAccount") or "default",
-        kube_config_account=_text(fields, "tenantDefaultKubeConfigServiceAccount") or "default",
+        decryption_account=text_at(fields, "tenantDefaultDecryptionServiceAccount", "default"),
+        kube_config_account=text_at(fields, "tenantDefaultKubeConfigServiceAccount", "default"),
     )
 
 
@@ -156,7 +152,7 @@ def _shards(sharding: Mapping[str, Any]) -> tuple[str, ...]:
 def _storage(storage: Mapping[str, Any]) -> Storage | None:
     if not storage:
         return None
-    return Storage(_text(storage, "class"), _text(storage, "size"))
+    return Storage(text_at(storage, "class"), text_at(storage, "size"))
 
 
 def _sync(sync: Mapping[str, Any], namespace: str) -> Sync | None:
@@ -164,13 +160,13 @@ def _sync(sync: Mapping[str, Any], namespace: str) -> Sync | None:
         return None
     return Sync(
         kind=_required(sync, "kind", ".spec.sync"),
-        name=_text(sync, "name") or namespace,
+        name=text_at(sync, "name") or namespace,
         url=_required(sync, "url", ".spec.sync"),
         ref=_required(sync, "ref", ".spec.sync"),
         path=_required(sync, "path", ".spec.sync"),
-        interval=go_duration(_text(sync, "interval") or "1m"),
-        pull_secret=_text(sync, "pullSecret"),
-        provider=_text(sync, "provider"),
+        interval=go_duration(text_at(sync, "interval", "1m")),
+        pull_secret=text_at(sync, "pullSecret"),
+        provider=text_at(sync, "provider"),
     )
 
 
@@ -180,15 +176,21 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 
 def go_duration(text: str) -> str:
     """A duration as Go prints it, `5m` as `5m0s` (`time.Duration.String`)."""
-    if not re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
-        raise InstanceError(f'time: invalid duration "{text}"')
-    total = round(sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text)))
+    total = _nanoseconds(text)
     if total < 10**9:
         return f"{total / 10**6:g}ms" if total else "0s"
-    minutes, seconds = divmod(total, 60 * 10**9)
+    minutes, rest = divmod(total, 60 * 10**9)
     hours, minutes = divmod(minutes, 60)
-    shown = [f"{hours}h" if hours else "", f"{minutes}m" if hours or minutes else "", f"{seconds / 10**9:g}s"]
-    return "".join(shown)
+    seconds = f"{rest / 10**9:g}s"
+    if hours:
+        return f"{hours}h{minutes}m{seconds}"
+    return f"{minutes}m{seconds}" if minutes else seconds
+
+
+def _nanoseconds(text: str) -> int:
+    if not re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
+        raise InstanceError(f'time: invalid duration "{text}"')
+    return round(sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text)))
 
 
 def _refuse_unsupported(spec: InstanceSpec) -> None:
@@ -206,8 +208,12 @@ def _identity_problem(cluster: Cluster, version: str) -> str:
     if either and not catalogue.is_at_least(version, "v2.6.0"):
         fields = ".objectLevelWorkloadIdentity and .multitenantWorkloadIdentity"
         return f"{fields} are not supported in Flux versions < 2.6.0"
-    if cluster.has_tenant_identity and not catalogue.is_at_least(version, "v2.7.0"):
+    return _tenant_identity_problem(cluster, version) if cluster.has_tenant_identity else ""
+
+
+def _tenant_identity_problem(cluster: Cluster, version: str) -> str:
+    if not catalogue.is_at_least(version, "v2.7.0"):
         return ".multitenantWorkloadIdentity is not supported in Flux versions 2.6.x"
-    if cluster.has_tenant_identity and not cluster.has_workload_identity:
+    if not cluster.has_workload_identity:
         return ".objectLevelWorkloadIdentity must be set to true when .multitenantWorkloadIdentity is set to true"
     return ""

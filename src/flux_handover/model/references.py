@@ -22,8 +22,11 @@ from flux_handover.objects import (
     SOURCE_GROUP,
     Object,
     ObjectId,
+    group_of,
     id_of,
+    listed,
     mapping,
+    text_at,
 )
 from flux_handover.tree import Tree
 
@@ -209,8 +212,7 @@ def _one(object: Object, relation: Relation, path: FieldPath, group: str | None,
 
 
 def _each(object: Object, relation: Relation, path: FieldPath, group: str | None, kind: str) -> Iterator[_Named]:
-    entries = _at(object.data, path)
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+    for index, entry in enumerate(listed(_at(object.data, path))):
         if isinstance(entry, Mapping) and entry.get("name"):
             need = Need.OPTIONAL if entry.get("optional") is True else Need.REQUIRED
             yield _Named(relation, _target(object, entry, group, kind), (*path, index), need)
@@ -218,10 +220,9 @@ def _each(object: Object, relation: Relation, path: FieldPath, group: str | None
 
 def _target(object: Object, entry: Mapping[str, Any], group: str | None, kind: str) -> ObjectId:
     """The object that an entry names; without a group it follows from the API version, else from the kind."""
-    named = str(entry.get("kind") or kind)
-    written, _, version = str(entry.get("apiVersion") or "").rpartition("/")
-    known = (written if version else "") or _GROUP_OF_KIND.get(named, SOURCE_GROUP)
-    namespace = str(entry.get("namespace") or object.id.namespace)
+    named = text_at(entry, "kind", kind)
+    known = group_of(entry) or _GROUP_OF_KIND.get(named, SOURCE_GROUP)
+    namespace = text_at(entry, "namespace", object.id.namespace)
     return ObjectId(known if group is None else group, named, namespace, str(entry["name"]))
 
 

@@ -52,7 +52,10 @@ def renames(plain: Iterable[Object], live: Iterable[Object]) -> tuple[tuple[Obje
     before, after = _by_id(plain), _by_id(live)
     gone = [before[id] for id in sorted(before.keys() - after.keys())]
     new = [after[id] for id in sorted(after.keys() - before.keys())]
-    pairs = [(old.id, object.id) for old in gone for object in new if _continues(old, object)]
+    return _unambiguous([(old.id, object.id) for old in gone for object in new if _continues(old, object)])
+
+
+def _unambiguous(pairs: list[tuple[ObjectId, ObjectId]]) -> tuple[tuple[ObjectId, ObjectId], ...]:
     olds, news = Counter(old for old, _ in pairs), Counter(new for _, new in pairs)
     return tuple((old, new) for old, new in pairs if olds[old] == news[new] == 1)
 

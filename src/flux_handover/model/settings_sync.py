@@ -17,7 +17,7 @@ from flux_handover.model.installation import Setting, SettingKind
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.settings_origin import document_at
 from flux_handover.model.settings_texts import documents_with
-from flux_handover.objects import Object, id_of, mapping
+from flux_handover.objects import Object, id_of, listed, mapping
 from flux_handover.tree import Tree
 
 _KUSTOMIZATION = re.compile(r"spec\.(interval|path|sourceRef\..*|force|prune)")
@@ -66,7 +66,7 @@ def _path(content: Any, key: str) -> Iterator[str | int]:
         yield field
         content = mapping(content).get(field)
         if name:
-            entries = content if isinstance(content, list) else []
+            entries = listed(content)
             index = next((i for i, entry in enumerate(entries) if mapping(entry).get("name") == name), 0)
             yield index
             content = entries[index] if entries else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flux_handover.documents import read_documents
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import ObjectId, id_of, names
+from flux_handover.objects import ObjectId, first_names, id_of, names
 from flux_handover.plan import present
 from flux_handover.proof.naming import Named, is_named, names_of
 from flux_handover.proof.reconcile import Deletion, How
@@ -184,8 +184,7 @@ def _taken(all: frozenset[ObjectId], scene: Scene) -> Iterator[str]:
     }
     for what, found in classes.items():
         if found:
-            more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            yield f"{what} goes: {names(sorted(found)[:SHOWN])}{more}"
+            yield f"{what} goes: {first_names(found, SHOWN)}"
 
 
 def _keys(cluster: Cluster) -> set[ObjectId]:

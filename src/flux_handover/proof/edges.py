@@ -20,7 +20,6 @@ from flux_handover.proof.world import (
     FluxInstanceSpec,
     HelmReleaseSpec,
     KustomizationSpec,
-    Owner,
     SourceSpec,
     World,
     is_home,
@@ -109,21 +108,21 @@ def _edge_of_component(world: World, deletion: Deletion, rest: World) -> str:
 
 def _rendered(world: World, environment: Environment) -> Iterator[tuple[ObjectId, Built]]:
     """What every Kustomization renders at the newest revision, those included that are not applied yet."""
-    known: dict[ObjectId, Owner] = {
-        id: live.spec for id, live in world.live.items() if isinstance(live.spec, KustomizationSpec)
-    }
+    known = {id: live.spec for id, live in world.live.items() if isinstance(live.spec, KustomizationSpec)}
     waiting = list(known.items())
     while waiting:
         id, spec = waiting.pop()
-        if not isinstance(spec, KustomizationSpec):
-            continue
         build = environment.renders.kustomization(id, spec, _newest(world, spec.source))
         if isinstance(build, Built):
             yield id, build
-            for desired in build.objects:
-                if isinstance(desired.spec, KustomizationSpec) and desired.id not in known:
-                    known[desired.id] = desired.spec
-                    waiting.append((desired.id, desired.spec))
+            fresh = {child: given for child, given in _children(build).items() if child not in known}
+            known |= fresh
+            waiting.extend(fresh.items())
+
+
+def _children(build: Built) -> dict[ObjectId, KustomizationSpec]:
+    """The Kustomizations that a build brings, with the spec it gives them."""
+    return {desired.id: desired.spec for desired in build.objects if isinstance(desired.spec, KustomizationSpec)}
 
 
 def _newest(world: World, source: ObjectId) -> str:
@@ -139,9 +138,9 @@ def _edge_of_order(world: World, move: Move, id: ObjectId, environment: Environm
     run = world.runs.get(owner)
     used = run.spec if run else world.live[owner].spec
     for _, build in _rendered(world, environment):
-        for desired in build.objects:
-            if desired.id == owner and isinstance(desired.spec, KustomizationSpec) and desired.spec != used:
-                return _edge_of_new_spec(world, owner, desired.spec, id, environment)
+        given = _children(build).get(owner)
+        if given is not None and given != used:
+            return _edge_of_new_spec(world, owner, given, id, environment)
     return ""
 
 

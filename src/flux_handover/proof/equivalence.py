@@ -67,14 +67,18 @@ def dotted(field: Iterable[str | int]) -> str:
 def differing(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """The paths of fields that differ, as deep as both sides have the same shape."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in old.keys() | new.keys():
-            below = f"{path}.{key}" if path else str(key)
-            if key not in old or key not in new:
-                yield below
-            else:
-                yield from differing(old[key], new[key], below)
+        yield from _differing_fields(old, new, path)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from differing(one, other, f"{path}[{index}]")
     elif old != new:
         yield path
+
+
+def _differing_fields(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:
+    for key in old.keys() | new.keys():
+        below = f"{path}.{key}" if path else str(key)
+        if key not in old or key not in new:
+            yield below
+        else:
+            yield from differing(old[key], new[key], below)

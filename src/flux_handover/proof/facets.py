@@ -34,6 +34,7 @@ from flux_handover.objects import (
     ObjectId,
     has_mark,
     mapping,
+    text_at,
 )
 from flux_handover.proof.gates import Gates
 from flux_handover.proof.world import (
@@ -209,7 +210,7 @@ def instance_spec(object: Object) -> FluxInstanceSpec:
         mark for mark, (key, value) in MARKS.items() if str(overridden.get(key, value)).lower() != value
     )
     return FluxInstanceSpec(
-        version=version_of(str(mapping(spec.get("distribution")).get("version") or "")),
+        version=version_of(text_at(mapping(spec.get("distribution")), "version")),
         wait=spec.get("wait") is not False,
         unstamped=unstamped,
         rest=digest_of(spec),
@@ -220,7 +221,7 @@ def controller_spec(deployment: Object) -> ControllerSpec | None:
     """Which actor a Deployment runs, by its container's image; None for any other Deployment."""
     template = mapping(mapping(deployment.spec.get("template")).get("spec"))
     for container in template.get("containers") or ():
-        image = str(mapping(container).get("image") or "").partition("@")[0]
+        image = text_at(mapping(container), "image").partition("@")[0]
         name, _, tag = image.rpartition("/")[2].partition(":")
         if name in ACTORS:
             return ControllerSpec(ACTORS[name], version_of(tag))

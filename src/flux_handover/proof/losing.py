@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from flux_handover.objects import ObjectId, names
+from flux_handover.objects import first_names, names
 from flux_handover.proof.obligations import Judgement, Obligation, Verdict
 from flux_handover.proof.series import Breach, Loss
 from flux_handover.proof.steps import Step
 from flux_handover.proof.trace import Counterexample
+
+SHOWN = 5
+"""How many of the lost objects a sentence names."""
 
 
 def prove_nothing_lost(step: Step) -> Judgement:
@@ -17,7 +18,9 @@ def prove_nothing_lost(step: Step) -> Judgement:
     undeclared = [loss for loss in outcome.losses if loss.id not in declared]
     if undeclared:
         lost = frozenset(loss.id for loss in undeclared)
-        evidence = (f"{len(lost)} objects would be deleted that the phase does not declare: {_some(lost)}",)
+        evidence = (
+            f"{len(lost)} objects would be deleted that the phase does not declare: {first_names(lost, SHOWN)}",
+        )
         return Judgement(obligation, Verdict.REFUTED, evidence, _joined(undeclared))
     if outcome.undecided:
         return Judgement(obligation, Verdict.UNKNOWN, outcome.undecided)
@@ -27,12 +30,6 @@ def prove_nothing_lost(step: Step) -> Judgement:
         return Judgement(obligation, Verdict.REFUTED, evidence)
     told = f"deletes exactly {names(declared)}" if declared else "deletes nothing"
     return Judgement(obligation, Verdict.HOLDS, (f"{told}, in every order ({outcome.states} states)",))
-
-
-def _some(ids: Iterable[ObjectId], limit: int = 5) -> str:
-    ordered = sorted(ids)
-    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
-    return names(ordered[:limit]) + more
 
 
 def _joined(losses: list[Loss]) -> Counterexample:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from flux_handover.objects import Object, ObjectId
+from flux_handover.objects import Object, ObjectId, text_at
 
 Named = tuple[str, str, str]
 """Kind, namespace and name, as a reference says them; the API group is rarely a part of it."""
@@ -81,7 +81,7 @@ def _of_mapping(value: Mapping[str, Any], field: str, holder: ObjectId) -> Itera
     name = value.get("name")
     kind = value.get("kind") or _BY_FIELD.get(field) or (holder.kind if field in _LOCAL_KINDS else None)
     if isinstance(name, str) and isinstance(kind, str):
-        yield _named(kind, str(value.get("namespace") or holder.namespace), name)
+        yield _named(kind, text_at(value, "namespace", holder.namespace), name)
 
 
 def _named(kind: str, namespace: str, name: str) -> Named:

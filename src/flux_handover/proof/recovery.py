@@ -7,6 +7,7 @@ or what a Kustomization must read before it applies anything, if nobody else mak
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile_kustomization import SKIPS
@@ -63,15 +64,18 @@ def _kustomizations(world: World) -> Iterator[tuple[ObjectId, KustomizationSpec]
 
 def _lacks(world: World, id: ObjectId, spec: KustomizationSpec) -> Iterator[ObjectId]:
     """What a Kustomization reads before it applies, and is not there; a source that cannot fetch stays as it is."""
-    source = world.live.get(spec.source)
+    yield from _lacks_of_source(world, spec.source)
+    variables = (source.id for source in spec.variables if not source.optional)
+    account = filter(None, (spec.account,))
+    yield from (other for other in chain(account, variables, spec.depends_on) if other not in world.live)
+
+
+def _lacks_of_source(world: World, id: ObjectId) -> Iterator[ObjectId]:
+    source = world.live.get(id)
     if source is None or source.deleting:
-        yield spec.source
+        yield id
     elif isinstance(source.spec, SourceSpec) and source.spec.secret and source.spec.secret not in world.live:
         yield source.spec.secret
-    if spec.account is not None and spec.account not in world.live:
-        yield spec.account
-    yield from (v.id for v in spec.variables if not v.optional and v.id not in world.live)
-    yield from (other for other in spec.depends_on if other not in world.live)
 
 
 def _makes(world: World, environment: Environment, id: ObjectId) -> frozenset[ObjectId]:

@@ -6,9 +6,9 @@ An owner that keeps its one spec and builds what it last applied is quiet: in ev
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import assert_never
 
 from flux_handover.objects import ObjectId
@@ -123,18 +123,19 @@ def objects_of(build: Build) -> tuple[Desired, ...]:
 
 def _index(scope: Scope) -> None:
     for id in scope.specs:
-        ids = set(scope.world.records.get(id, Record()).inventory)
-        kinds: set[ObjectId] = set()
-        for build in scope.builds[id].values():
-            objects = objects_of(build)
-            ids.update(desired.id for desired in objects)
-            kinds.update(desired.definition for desired in objects if desired.definition is not None)
-        for spec in scope.specs[id]:
-            if isinstance(spec, HelmReleaseSpec):
-                ids |= scope.world.releases.get((spec.release.storage, spec.release.name), Manifest()).objects
-        scope.touched[id], scope.definitions[id] = ids, kinds
-        for other in ids:
+        objects = tuple(chain.from_iterable(map(objects_of, scope.builds[id].values())))
+        inventory = scope.world.records.get(id, Record()).inventory
+        scope.touched[id] = {*inventory, *(desired.id for desired in objects), *_released(scope, id)}
+        scope.definitions[id] = {desired.definition for desired in objects if desired.definition is not None}
+        for other in scope.touched[id]:
             scope.touching[other].append(id)
+
+
+def _released(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
+    """What the releases hold that a HelmRelease has, or is going to have."""
+    for spec in scope.specs[id]:
+        if isinstance(spec, HelmReleaseSpec):
+            yield from scope.world.releases.get((spec.release.storage, spec.release.name), Manifest()).objects
 
 
 def named_by(program: Program) -> set[ObjectId]:

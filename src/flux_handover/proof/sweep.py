@@ -59,11 +59,7 @@ def _finalizer(world: World, environment: Environment, id: ObjectId) -> Iterator
     match live.spec:
         case KustomizationSpec():
             if deletes_inventory(world, environment.gates, live):
-                kept = KEEPS_IGNORED if environment.gates.prune_honours_ssa_ignore else KEEPS
-                for other in sorted(record.inventory):
-                    there = world.live.get(other)
-                    if there is not None and there.owner == id and not there.opt_outs & kept:
-                        yield Deletion(other, id, How.FINALIZER)
+                yield from (Deletion(other, id, How.FINALIZER) for other in _pruned(world, environment, id))
         case HelmReleaseSpec(release=release):
             manifest = world.releases.get((release.storage, release.name))
             if manifest is not None and not is_suspended(live):
@@ -77,6 +73,15 @@ def _finalizer(world: World, environment: Environment, id: ObjectId) -> Iterator
             return
         case _:
             assert_never(live.spec)
+
+
+def _pruned(world: World, environment: Environment, id: ObjectId) -> Iterator[ObjectId]:
+    """What is there of the inventory of a Kustomization, has its labels and does not opt out."""
+    kept = KEEPS_IGNORED if environment.gates.prune_honours_ssa_ignore else KEEPS
+    for other in sorted(world.records[id].inventory):
+        there = world.live.get(other)
+        if there is not None and there.owner == id and not there.opt_outs & kept:
+            yield other
 
 
 def _kept(world: World) -> frozenset[ObjectId]:

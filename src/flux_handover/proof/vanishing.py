@@ -21,7 +21,6 @@ from flux_handover.proof.world import (
     FluxInstanceSpec,
     HelmReleaseSpec,
     KustomizationSpec,
-    Manifest,
     Owner,
     Record,
     Remedy,
@@ -98,7 +97,7 @@ def _uninstalled(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
     pending = record is not None and record.reason == PENDING
     fails = pending or any(remedy_of(record, spec) is Remedy.UNINSTALL for spec in specs)
     if retargeted or (fails and _brings_instance(scope, id)):
-        yield from _content(scope, id)
+        yield from scope.touched[id]
 
 
 def _brings_instance(scope: Scope, id: ObjectId) -> bool:
@@ -113,7 +112,7 @@ def _along(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
     elif is_definition(id):
         yield from (other for other, live in scope.world.live.items() if live.definition == id)
     elif any(_cascades(spec) for spec in scope.specs.get(id, ())):
-        yield from _content(scope, id)
+        yield from scope.touched[id]
 
 
 def _cascades(spec: Owner) -> bool:
@@ -123,12 +122,3 @@ def _cascades(spec: Owner) -> bool:
             return mirrors or policy in (DeletionPolicy.DELETE, DeletionPolicy.WAIT)
         case HelmReleaseSpec() | FluxInstanceSpec():
             return True
-
-
-def _content(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
-    yield from scope.world.records.get(id, Record()).inventory
-    for build in scope.builds[id].values():
-        yield from (desired.id for desired in objects_of(build))
-    for spec in scope.specs[id]:
-        if isinstance(spec, HelmReleaseSpec):
-            yield from scope.world.releases.get((spec.release.storage, spec.release.name), Manifest()).objects

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from rich.console import RenderableType
 
@@ -14,7 +15,8 @@ def doctor_text(checks: Sequence[Check], screen: Screen) -> str:
     """One line for each check, and below it how to get what is missing."""
     missing = sum(check.is_needed and not check.is_met for check in checks)
     closing = "everything that is needed is there" if not missing else f"{missing} of what is needed is missing"
-    return rendered(screen, (columns(row for check in checks for row in _rows(check)), text(""), text(closing)))
+    rows = chain.from_iterable(map(_rows, checks))
+    return rendered(screen, (columns(rows), text(""), text(closing)))
 
 
 def _rows(check: Check) -> Iterator[tuple[RenderableType, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from flux_handover.findings import Finding, Severity
 from flux_handover.proof.deletions import Deleted
@@ -63,7 +64,7 @@ def _table(errors: Sequence[Finding]) -> Iterator[str]:
 
 
 def _unknown(reports: Sequence[GuardReport]) -> Iterator[str]:
-    sentences = list(dict.fromkeys(sentence for report in reports for sentence in report.undecided))
+    sentences = list(dict.fromkeys(chain.from_iterable(report.undecided for report in reports)))
     if sentences:
         yield from ("**Not decided:**", "", *(f"- {markdown(sentence)}" for sentence in sentences[:ROWS]))
         yield from ((f"- and {len(sentences) - ROWS} more",) if len(sentences) > ROWS else ())

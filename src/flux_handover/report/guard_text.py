@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.console import RenderableType
 
 from flux_handover.findings import Finding, Severity
-from flux_handover.objects import ObjectId, names
+from flux_handover.objects import ObjectId, first_names
 from flux_handover.proof.deletions import Deleted
 from flux_handover.proof.guard_report import GuardReport, Safety
 from flux_handover.report.findings_text import findings_page
@@ -82,9 +82,7 @@ def _row(report: GuardReport, one: Deleted, codes: Mapping[str, str]) -> tuple[R
 
 def brief(ids: Iterable[ObjectId], limit: int = 3) -> str:
     """The first ids, and how many more there are."""
-    ordered = sorted(ids)
-    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
-    return names(ordered[:limit]) + more
+    return first_names(ids, limit)
 
 
 def told(report: GuardReport, direct: Sequence[Deleted]) -> Iterator[Deleted]:

@@ -125,12 +125,11 @@ def _evidence(judgement: Judgement) -> Iterator[str]:
 
 
 def _full(phase: Phase) -> Iterator[RenderableType]:
-    files = phase.files
-    rows = [("+", path) for path in files.added] + [("~", path) for path in files.changed]
-    rows += [("-", path) for path in files.removed]
+    files = (("+", phase.files.added), ("~", phase.files.changed), ("-", phase.files.removed))
+    rows = [(state(sign), text(path)) for sign, paths in files for path in paths]
     if rows:
         yield quiet("files")
-        yield indented(columns(((state(sign), text(path)) for sign, path in rows), gap=1))
+        yield indented(columns(rows, gap=1))
     yield from gates(phase.gates)
     yield from way_back(phase.way_back)
     yield from (text(f"note: {note}") for note in phase.notes)

@@ -8,7 +8,7 @@ from flux_handover import catalogue
 from flux_handover.findings import Severity
 from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
-from flux_handover.objects import SOURCE_GROUP, Object, ObjectId, mapping
+from flux_handover.objects import SOURCE_GROUP, Object, ObjectId, mapping, text_at
 from flux_handover.proof.hazards.build import broken
 from flux_handover.proof.hazards.losses import is_flux_object
 from flux_handover.proof.hazards.places import files_among, place_in, place_of
@@ -66,8 +66,8 @@ def _chart_sources(release: HelmRelease) -> Iterator[ObjectId]:
         yield release.chart_ref
     source = mapping(mapping(mapping(release.object.spec.get("chart")).get("spec")).get("sourceRef"))
     if source:
-        namespace = str(source.get("namespace") or release.id.namespace)
-        yield ObjectId(SOURCE_GROUP, str(source.get("kind") or ""), namespace, str(source.get("name") or ""))
+        namespace = text_at(source, "namespace", release.id.namespace)
+        yield ObjectId(SOURCE_GROUP, text_at(source, "kind"), namespace, text_at(source, "name"))
 
 
 @in_pair("A3", "field that the API server refuses", "S2")

@@ -12,7 +12,7 @@ from flux_handover.model.flux import HelmRelease, helm_releases
 from flux_handover.model.installation import Method
 from flux_handover.model.references_text import Confidence, mentions
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import Object, ObjectId, mapping
+from flux_handover.objects import Object, ObjectId, listed, mapping
 from flux_handover.plan import present
 from flux_handover.proof.hazards.losses import is_flux_object
 from flux_handover.proof.hazards.places import place_of
@@ -53,7 +53,7 @@ def missing_values(view: View) -> Iterator[Sign]:
 def _value_files(release: Listed) -> Iterator[str]:
     """The files of values that a release names by a plain path inside the repository."""
     directory = posixpath.dirname(release.where.file)
-    for value in release.content.get("values") or ():
+    for value in listed(release.content.get("values")):
         if isinstance(value, str) and "{{" not in value and "://" not in value:
             path = posixpath.normpath(posixpath.join(directory, value))
             yield from () if path.startswith("..") else (path,)

@@ -7,7 +7,7 @@ is a finding of `inspect`, not of a change. Hazards of a pair and of a series se
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -180,13 +180,18 @@ def findings_between(
     """What the change brings: new signs of the second side, and what only both sides together show."""
     name = pair.after.cluster.name
     # What lacks an object that this change deletes is told with the deletion.
-    gone = {deleted.id for deleted in pair.deletes if not deleted.recreated}
+    gone = frozenset(deleted.id for deleted in pair.deletes if not deleted.recreated)
     for one in hazards():
         between = tuple(one.of_pair(pair)) if one.of_pair is not None else ()
-        told = gone | {sign.subject for sign in between if sign.subject}
-        known = {_key(sign) for sign in old.get(one.code, ())}
-        fresh = (sign for sign in new.get(one.code, ()) if _key(sign) not in known and sign.subject not in told)
+        told = gone.union(sign.subject for sign in between if sign.subject)
+        fresh = _fresh(old.get(one.code, ()), new.get(one.code, ()), told)
         yield from (finding_of(one.code, sign, name) for sign in (*fresh, *between))
+
+
+def _fresh(old: Iterable[Sign], new: Iterable[Sign], told: frozenset[ObjectId]) -> Iterator[Sign]:
+    """Signs that were not there before, of what nobody told yet."""
+    known = {_key(sign) for sign in old}
+    return (sign for sign in new if _key(sign) not in known and sign.subject not in told)
 
 
 def _key(sign: Sign) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flux_handover.model.flux import FluxKustomization
 from flux_handover.model.rendering import BuildStatus
-from flux_handover.objects import ObjectId, names
+from flux_handover.objects import ObjectId, first_names
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Pair, Sign
 from flux_handover.proof.reconcile_operator import STALLED
@@ -35,10 +35,9 @@ def _sign(lacking: ObjectId | str, ids: list[ObjectId], breach: Breach, pair: Pa
     edge = f" ({breach.counterexample.edge})" if breach.counterexample.edge else ""
     if isinstance(lacking, str) and len(ids) == 1:
         return Sign(f"{breach.violation.why}{edge}", ids[0], place_of(pair.after, ids[0]))
-    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
     said = f"{lacking} is not there and does not come" if isinstance(lacking, ObjectId) else lacking
     count = "1 Kustomization is" if len(ids) == 1 else f"{len(ids)} Kustomizations are"
-    message = f"{said}; {count} never ready again: {names(ids[:SHOWN])}{more}{edge}"
+    message = f"{said}; {count} never ready again: {first_names(ids, SHOWN)}{edge}"
     subject = lacking if isinstance(lacking, ObjectId) else ids[0]
     return Sign(message, subject, place_of(pair.before, subject) or place_of(pair.after, ids[0]))
 

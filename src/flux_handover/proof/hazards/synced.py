@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import ObjectId, mapping
+from flux_handover.objects import ObjectId, mapping, text_at
 from flux_handover.plan import present
 from flux_handover.tree import clean_path
 
@@ -28,7 +28,7 @@ class Instance:
     @property
     def artifact(self) -> str:
         """`distribution.artifact`, or nothing."""
-        return str(mapping(self.spec.get("distribution")).get("artifact") or "")
+        return text_at(mapping(self.spec.get("distribution")), "artifact")
 
     @property
     def has_sync(self) -> bool:
@@ -43,13 +43,13 @@ class Instance:
     @property
     def sync_path(self) -> str:
         """The path of the Kustomization."""
-        return clean_path(str(mapping(self.spec.get("sync")).get("path") or ""))
+        return clean_path(text_at(mapping(self.spec.get("sync")), "path"))
 
     def targets(self) -> Iterator[tuple[str, str]]:
         """Kind and name that each of its patches aims at; empty where it does not say."""
         for patch in mapping(self.spec.get("kustomize")).get("patches") or ():
             target = mapping(mapping(patch).get("target"))
-            yield str(target.get("kind") or ""), str(target.get("name") or "")
+            yield text_at(target, "kind"), text_at(target, "name")
 
 
 def instance_of(cluster: Cluster) -> Instance | None:

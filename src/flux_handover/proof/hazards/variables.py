@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from flux_handover import catalogue
@@ -12,7 +13,7 @@ from flux_handover.findings import Location, Severity
 from flux_handover.model.effective_kept import lost as lost_settings
 from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, mapping
+from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, listed, mapping, text_at
 from flux_handover.plan import present
 from flux_handover.proof.hazards.losses import lost
 from flux_handover.proof.hazards.places import SUFFIXES, named_documents, place_of
@@ -168,8 +169,8 @@ def selector_lost(pair: Pair) -> Iterator[Sign]:
 
 
 def _selected(cluster: Cluster) -> frozenset[str]:
-    patches = [patch for build in cluster for patch in build.ks.object.spec.get("patches") or ()]
-    texts = (str(mapping(mapping(patch).get("target")).get("labelSelector") or "") for patch in patches)
+    patches = chain.from_iterable(listed(build.ks.object.spec.get("patches")) for build in cluster)
+    texts = (text_at(mapping(mapping(patch).get("target")), "labelSelector") for patch in patches)
     return frozenset(key for text in texts for key in _SELECTOR_KEY.findall(text.replace("(", " ").replace(")", " ")))
 
 

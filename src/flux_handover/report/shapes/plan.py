@@ -195,12 +195,12 @@ def _phase(proved: ProvedPlan, phase: Phase) -> PhaseShape:
         phase.name.value,
         phase.title,
         proof.verdict.value,
-        tuple(_operation(operation) for operation in phase.operations),
+        tuple(map(_operation, phase.operations)),
         FilesShape(phase.files.added, phase.files.changed, phase.files.removed),
         tuple(id.full for id in sorted(phase.removes)),
-        tuple(gate_shape(gate) for gate in phase.gates),
-        tuple(_judgement(judgement) for judgement in proof.judgements),
-        tuple(way_back_shape(step) for step in phase.way_back),
+        tuple(map(gate_shape, phase.gates)),
+        tuple(map(_judgement, proof.judgements)),
+        tuple(map(way_back_shape, phase.way_back)),
         phase.notes,
     )
 

@@ -20,6 +20,7 @@ from flux_handover.adapters.sandbox.binaries.locking import locked, replacing
 from flux_handover.adapters.sandbox.binaries.modules import build, built, cache_folder, cached, go_program
 from flux_handover.adapters.sandbox.binaries.recipes import bundled_recipes
 from flux_handover.errors import SandboxError
+from flux_handover.objects import listed, mapping
 
 UNKNOWN = "unknown"
 VERSIONED = re.compile(r"(.+)-(v\d+\.\d+\.\d+[^/]*)")
@@ -193,8 +194,8 @@ class Images:
 
 def check_entry(image: Artifact, folder: Path, name: str) -> None:
     """Raises OciError where an image's own entry point does not run the program we take it for."""
-    config = image.config.get("config")
-    words = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())] if isinstance(config, Mapping) else []
+    config = mapping(image.config.get("config"))
+    words = [*listed(config.get("Entrypoint")), *listed(config.get("Cmd"))]
     if not any(str(word).rpartition("/")[2] == name for word in words) or program_in(folder, name) is None:
         raise OciError(
             f"the image does not run {name}", hint=f"its entry point is {' '.join(map(str, words)) or 'empty'}"

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flux_handover.objects import ObjectId, mapping
+from flux_handover.objects import ObjectId, listed, mapping
 
 Manifest = Mapping[str, Any]
 Lookup = Callable[[ObjectId], Manifest | None]
@@ -41,9 +41,9 @@ def environment_of(pod: Manifest, lookup: Lookup) -> Mapping[str, str]:
     """The environment that the pod's first container declares; later entries win."""
     container = main_container(pod)
     found: dict[str, str] = {}
-    for source in container.get("envFrom") or ():
+    for source in listed(container.get("envFrom")):
         found.update(whole_source(mapping(source), pod, lookup))
-    for entry in container.get("env") or ():
+    for entry in listed(container.get("env")):
         if "value" in entry:
             found[entry["name"]] = expanded(str(entry["value"]), found)
         elif (value := referred(mapping(entry.get("valueFrom")), pod, lookup)) is not None:

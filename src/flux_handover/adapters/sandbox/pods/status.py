@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from flux_handover.objects import mapping
+from flux_handover.objects import listed, mapping
 
 Manifest = Mapping[str, Any]
 
@@ -56,8 +56,8 @@ def status_patch(pod: Manifest, report: Report, now: float) -> Manifest:
         "hostIP": "127.0.0.1",
         "startTime": mapping(pod.get("status")).get("startTime") or stamp,
         "conditions": conditions(report, stamp),
-        "containerStatuses": [container(c, report, stamp) for c in spec.get("containers") or ()],
-        "initContainerStatuses": [container(c, Report(Health.DONE), stamp) for c in spec.get("initContainers") or ()],
+        "containerStatuses": [container(c, report, stamp) for c in listed(spec.get("containers"))],
+        "initContainerStatuses": [container(c, Report(Health.DONE), stamp) for c in listed(spec.get("initContainers"))],
     }
     return {"status": status}
 
