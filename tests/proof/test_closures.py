@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from proof.worlds import Fleet, config, helm, ks, kustomization, namespace, plain, push, source
+from proof.worlds import Fleet, config, helm, ks, kustomization, namespace, plain, push, release, source
 
 from flux_handover.objects import SOURCE_GROUP, ObjectId
 from flux_handover.proof.closures import closures, home_of
@@ -88,3 +88,17 @@ def test_whoever_has_the_namespace_that_goes_is_explored_with_what_lives_in_it()
 
 def test_a_home_is_the_namespace_of_an_object() -> None:
     assert home_of(config("a", "shop")) == namespace("shop")
+
+
+def test_a_release_whose_chart_is_unknown_does_not_hold_back_those_that_depend_on_it() -> None:
+    """Its action is taken to succeed, so in which order it and its dependents change is no question."""
+    fleet = Fleet()
+    for revision in ("1", "2"):
+        releases = []
+        for i in range(6):
+            before = (release(f"app{i - 1}"),) if i else ()
+            target = Release(f"app{i}", "shop", "shop", "chart")
+            releases.append(helm(f"app{i}", HelmReleaseSpec(target, depends_on=before, rest=revision)))
+        fleet.at("root", revision, releases)
+
+    assert {len(owners) for owners in found(fleet, fleet.rest().world)} == {2}

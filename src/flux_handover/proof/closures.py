@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from flux_handover.objects import ObjectId
 from flux_handover.proof.scope import Scope, changing, decides, fingerprint, needed, readers
-from flux_handover.proof.world import Build, Built, KustomizationSpec, Record
+from flux_handover.proof.world import Build, Built, HelmReleaseSpec, KustomizationSpec, Owner, Record, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def home_of(id: ObjectId) -> ObjectId:
 
 def _doubtful(scope: Scope, active: set[ObjectId], reading: Mapping[ObjectId, Iterable[ObjectId]]) -> set[ObjectId]:
     """Owners that may stay unready, themselves or through what they depend on."""
-    doubtful = {id for id in active if not all(_succeeds(build) for build in scope.builds[id].values())}
+    doubtful = {id for id in active if not all(_succeeds(*entry) for entry in scope.builds[id].items())}
     waiting = list(doubtful)
     while waiting:
         fresh = set(reading.get(waiting.pop(), ())) - doubtful
@@ -162,5 +162,9 @@ def _needs(scope: Scope, id: ObjectId) -> set[ObjectId]:
     return set().union(*(needed(scope.world, spec) for spec in scope.specs[id]))
 
 
-def _succeeds(build: Build) -> bool:
+def _succeeds(asked: tuple[Owner, str], build: Build) -> bool:
+    """Whether an owner is ready after a build; a release whose chart is not known is taken to be."""
+    spec, _ = asked
+    if isinstance(spec, HelmReleaseSpec) and isinstance(build, Unknown):
+        return True
     return isinstance(build, Built) and not build.unhealthy
