@@ -38,6 +38,7 @@ from flux_handover.act.rehearse_setup import (
     Unlifted,
     furnish,
     install,
+    recording_folder,
     restarts_of,
     start_flux,
     versions_there,
@@ -152,7 +153,9 @@ def playing(
     started = time.monotonic()
     with ExitStack() as stack:
         told("starting a control plane")
-        sandbox = stack.enter_context(running_sandbox(programs, there=versions_there(stage)))
+        sandbox = stack.enter_context(
+            running_sandbox(programs, network=stage.network, recording=recording_folder(), there=versions_there(stage))
+        )
         furnish(sandbox, stage)
         publishing = Publishing(sandbox, stage)
         told("installing Flux as it is installed")

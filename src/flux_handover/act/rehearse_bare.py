@@ -30,6 +30,7 @@ from flux_handover.act.rehearse_setup import (
     access,
     furnish,
     manifest_of,
+    recording_folder,
     secrets,
     stubbed,
 )
@@ -91,7 +92,7 @@ def bare(
     started = time.monotonic()
     with ExitStack() as stack:
         told("starting a control plane")
-        sandbox = stack.enter_context(running_sandbox(programs))
+        sandbox = stack.enter_context(running_sandbox(programs, network=stage.network, recording=recording_folder()))
         furnish(sandbox, stage)
         stubbed(sandbox.cluster, stage)
         publishing = Publishing(sandbox, stage)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flux_handover.act.execute import Restart
 from flux_handover.adapters.cluster import KubeCluster, Manifest
+from flux_handover.adapters.sandbox.binaries.modules import cache_folder
 from flux_handover.adapters.sandbox.releases.artifacts import (
     CHARTS,
     add_chart,
@@ -24,6 +25,7 @@ from flux_handover.adapters.sandbox.standins.placeholders import placeholder, re
 from flux_handover.adapters.sandbox.standins.sops import AgeKey, Disguise
 from flux_handover.adapters.sandbox.standins.stubs import stub_crd, stub_kinds
 from flux_handover.adapters.sandbox.world.git import BareRepository
+from flux_handover.adapters.sandbox.world.world import Network
 from flux_handover.catalogue import distributions
 from flux_handover.errors import ClusterError, SandboxError
 from flux_handover.model.flux import Source
@@ -42,13 +44,22 @@ FIRST = ("CustomResourceDefinition", "Namespace")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a rehearsal plays: one cluster of a revision, and every object that any of its trees renders."""
+    """What a rehearsal plays: one cluster of a revision, and every object that any of its trees renders.
+
+    `network` says whether addresses that the sandbox does not serve may be asked; what they answer is recorded.
+    """
 
     cluster: Cluster
     installation: Installation
     objects: tuple[Object, ...]
     operator_version: str
     lender: Path | None = None
+    network: Network = Network.OFFLINE
+
+
+def recording_folder() -> Path:
+    """Where answers of the network are kept for rehearsals without it: beside the programs."""
+    return cache_folder().with_name("recording")
 
 
 class Publishing:

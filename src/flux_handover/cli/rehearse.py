@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from flux_handover.cli.options import (
-    AllowNetwork,
     Cluster,
     InstanceAs,
     OperatorVersion,
@@ -44,6 +43,10 @@ FromNothing = Annotated[
         name="--bootstrap", show_default=False, help="The plan's new bootstrap instead, on a bare cluster.", negative=()
     ),
 ]
+Online = Annotated[
+    bool,
+    Parameter(show_default=False, help="Fetch what the sandbox lacks, and record it for the next time.", negative=()),
+]
 JournalFile = Annotated[
     Path | None, Parameter(show_default=False, help="A file to which every step is added as a line of JSON.")
 ]
@@ -66,7 +69,7 @@ def rehearse(
     instance_as: InstanceAs = "helmrelease",
     place_under: PlaceUnder = "",
     sync: SyncAs = None,
-    allow_network: AllowNetwork = False,
+    allow_network: Online = False,
     output: TextJsonOrMarkdown = "text",
     verbose: Verbose = False,
 ) -> int:

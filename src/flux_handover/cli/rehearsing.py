@@ -28,6 +28,7 @@ from flux_handover.act.rehearse_bare import bare, rehearse_bare
 from flux_handover.act.rehearse_setup import Stage
 from flux_handover.adapters.sandbox.binaries.doctor import BARE_CLUSTER, WAY_BACK
 from flux_handover.adapters.sandbox.binaries.providers import Installed, Modules, Program, choose
+from flux_handover.adapters.sandbox.world.world import Network
 from flux_handover.cli.guarding import Asked as Judged
 from flux_handover.cli.guarding import Each, range_of, reports
 from flux_handover.cli.planning import planned
@@ -74,7 +75,9 @@ def played(tools: Opened, wanted: Wanted, asked: Asked) -> tuple[Rehearsed, ...]
         if asked.what is What.BOOTSTRAP:
             return tuple(_bootstrap(tools, wanted, snapshot, plan, journal) for plan in plans)
         played = replace(asked, journal=journal)
-        return tuple(_plan(tools, script_of(tools, wanted, snapshot, plan, until), snapshot, played) for plan in plans)
+        return tuple(
+            _plan(tools, wanted, script_of(tools, wanted, snapshot, plan, until), snapshot, played) for plan in plans
+        )
 
 
 def phase_named(name: str) -> PhaseName | None:
@@ -100,9 +103,9 @@ def script_of(tools: Opened, wanted: Wanted, snapshot: Snapshot, proved: ProvedP
     return Script(proved, snapshot.tree, phases, written)
 
 
-def _plan(tools: Opened, script: Script, snapshot: Snapshot, asked: Asked) -> Rehearsed:
+def _plan(tools: Opened, wanted: Wanted, script: Script, snapshot: Snapshot, asked: Asked) -> Rehearsed:
     plan = script.proved.plan
-    stage = stage_of(tools, snapshot, plan.cluster, plan.target.operator_version)
+    stage = stage_of(tools, wanted, snapshot, plan.cluster, plan.target.operator_version)
     needed = PROGRAMS if asked.course is Course.FORWARD else (*PROGRAMS, *WAY_BACK)
     with playing(obtained(needed), stage, snapshot.tree, asked.journal or Path(), tools.progress) as play:
         return rehearse(play, script, asked.course)
@@ -115,7 +118,7 @@ def _bootstrap(tools: Opened, wanted: Wanted, snapshot: Snapshot, proved: Proved
     read = tree_reader(tools, wanted, snapshot.revision)
     after = read(phases[-1].tree, snapshot) if phases else snapshot
     stage = replace(
-        stage_of(tools, after, plan.cluster, plan.target.operator_version),
+        stage_of(tools, wanted, after, plan.cluster, plan.target.operator_version),
         installation=snapshot.installations[plan.cluster],
     )
     programs = obtained((*PROGRAMS, *BARE_CLUSTER))
@@ -131,12 +134,14 @@ def obtained(names: Sequence[str]) -> Mapping[str, Program]:
     return {**choose(built, (Modules(),)), **choose(tools, (Installed(), Modules()))}
 
 
-def stage_of(tools: Opened, snapshot: Snapshot, cluster: str, operator_version: str) -> Stage:
+def stage_of(tools: Opened, wanted: Wanted, snapshot: Snapshot, cluster: str, operator_version: str) -> Stage:
     """What a sandbox is furnished with for one cluster of a revision."""
     chosen = snapshot.cluster(cluster)
     objects: tuple[Object, ...] = tuple(object for build in chosen for object in build.present)
     lender = tools.repository.path
-    return Stage(chosen, snapshot.installations[cluster], (*objects, *chosen.bootstrap), operator_version, lender)
+    network = Network.ONLINE if wanted.allow_network else Network.OFFLINE
+    every = (*objects, *chosen.bootstrap)
+    return Stage(chosen, snapshot.installations[cluster], every, operator_version, lender, network)
 
 
 def _series(tools: Opened, wanted: Wanted, series: str, journal: Path) -> Iterator[Rehearsed]:
@@ -145,7 +150,7 @@ def _series(tools: Opened, wanted: Wanted, series: str, journal: Path) -> Iterat
     last = snapshot_of(tools, replace(wanted, revision=range.heads[-1]))
     judged = tuple(reports(tools, Judged(wanted.root), range, date.today()))
     for cluster in snapshot.clusters:
-        stage = stage_of(tools, snapshot, cluster.name, operator_in(last, cluster.name))
+        stage = stage_of(tools, wanted, snapshot, cluster.name, operator_in(last, cluster.name))
         revisions = tuple(
             _revisions(tools, wanted, snapshot, cluster.name, tuple(zip(range.heads, judged, strict=True)))
         )
