@@ -190,14 +190,14 @@ def test_components_that_are_not_in_git_are_refused_with_what_lifts_it(content: 
     assert f"--export > {manifests}" in refusal.value.hint
 
 
-def test_a_setting_inside_the_components_is_refused_with_its_place(reader: Reader) -> None:
-    louder = components().replace("--log-level=info", "--log-level=debug")
+def test_a_setting_inside_the_components_that_no_patch_can_say_is_refused_with_its_place(reader: Reader) -> None:
+    silent = components().replace("- --log-encoding=json\n", "")
 
     with pytest.raises(UnsupportedInstallation) as refusal:
-        reader.plan(aviary(**{f"{HOME}/gotk-components.yaml": louder}))
+        reader.plan(aviary(**{f"{HOME}/gotk-components.yaml": silent}))
 
     assert refusal.value.where.startswith(f"{HOME}/gotk-components.yaml:")
-    assert "--log-level" in refusal.value.message
+    assert "the removal of --log-encoding" in refusal.value.message
 
 
 @pytest.mark.parametrize(

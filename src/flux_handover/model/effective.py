@@ -96,8 +96,10 @@ def _workload(object: Object) -> Iterator[Fact]:
     yield from _fields(object.id, SettingKind.SCHEDULING, object.spec, frozenset({"template", "selector"}))
     pod = mapping(template.get("spec"))
     yield from _pod(object.id, pod)
+    names = [container.get("name") for container in _maps(pod, "containers")]
     for index, container in enumerate(_maps(pod, "containers")):
-        main = index == 0 or container.get("name") == "manager"
+        # A sidecar that a patch adds comes first.
+        main = index == names.index("manager") if "manager" in names else index == 0
         yield from _container(object.id, container, "" if main else f"{container.get('name')}:")
     for container in _maps(pod, "initContainers"):
         yield _fact(object.id, SettingKind.SCHEDULING, f"initContainers.{container.get('name')}", container)

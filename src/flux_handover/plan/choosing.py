@@ -24,7 +24,7 @@ from flux_handover.catalogue.operators import (
 )
 from flux_handover.catalogue.versions import is_at_least, number
 from flux_handover.errors import UnsupportedInstallation, UsageError
-from flux_handover.model.installation import Installation, Method, SettingKind
+from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import HELM_POLICY, mapping
 from flux_handover.plan import present, releasing
@@ -35,6 +35,7 @@ from flux_handover.plan.placement import INSTANCE, OPERATOR, layout_for
 from flux_handover.plan.syncing import Synced, adopted
 from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, entry_of
 from flux_handover.plan.tenancy import tenancy_of
+from flux_handover.plan.written import shared_metadata, written_patches
 from flux_handover.tree import Tree
 
 CHARTS = "oci://ghcr.io/controlplaneio-fluxcd/charts"
@@ -48,10 +49,10 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
     facts = _operator(installation, options.operator_version, where)
     releasing.check(installation, cluster, tree, facts)
     carry = carried(installation, tree)
-    _check_written_in(installation)
     strategy = strategy_of(cluster, options)
     synced = _synced(strategy, cluster, installation)
-    patches = (*carry.patches, *kept_patches(installation, cluster, facts.version), *synced.patches)
+    kept = (*written_patches(installation, tree), *kept_patches(installation, cluster, facts.version))
+    patches = (*carry.patches, *kept, *synced.patches)
     flux_version = installation.version.removeprefix("v")
     distribution = {"version": flux_version, "registry": registry(installation), "artifact": ""}
     fields = cluster_fields(installation, carry.deletes_policies)
@@ -167,28 +168,6 @@ def _empty_entries(installation: Installation, tree: Tree) -> Iterator[tuple[str
                     yield f"{file}:{document.line_of('resources', position)}", path
 
 
-def _check_written_in(installation: Installation) -> None:
-    """Settings written into the components' own file by `flux bootstrap` have no patch that could be carried.
-
-    Fields keep the registry, the domain, the policies and the components; any other is refused.
-    """
-    patched = {(patch.where.file, patch.where.line) for patch in installation.patches}
-    kept = (SettingKind.IMAGE, SettingKind.COMPONENT, SettingKind.DELETION, SettingKind.SYNC)
-    for setting in installation.settings:
-        components = installation.method is Method.BOOTSTRAP and setting.where.file in _component_files(installation)
-        if components and setting.kind not in kept and (setting.where.file, setting.where.line) not in patched:
-            raise UnsupportedInstallation(
-                f"{setting.key} {setting.value} of {setting.target} is written into Flux's own manifests",
-                where=str(setting.where),
-                hint="write it as a patch in the kustomization.yaml beside it, and plan again",
-            )
-
-
-def _component_files(installation: Installation) -> frozenset[str]:
-    """Files of the installation that no patch stands in."""
-    return frozenset(installation.files) - {patch.where.file for patch in installation.patches}
-
-
 def version_place(installation: Installation, tree: Tree) -> str:
     """Where the version that runs is written, for a refusal."""
     for file in installation.files:
@@ -263,9 +242,12 @@ def _chart_note(facts: OperatorFacts) -> tuple[str, ...]:
 
 
 def _common_metadata(installation: Installation, cluster: Cluster) -> Mapping[str, Any]:
-    """`spec.commonMetadata` of the owner, which it puts on every object."""
+    """`spec.commonMetadata` of the owner, which it puts on every object, and what a list puts on every one."""
     build = cluster.builds.get(installation.owner) if installation.owner else None
-    return MappingProxyType(dict(mapping(build.ks.object.spec.get("commonMetadata")) if build else {}))
+    own = mapping(build.ks.object.spec.get("commonMetadata")) if build else {}
+    shared = shared_metadata(installation)
+    merged = {field: {**mapping(own.get(field)), **shared.get(field, {})} for field in ("labels", "annotations")}
+    return MappingProxyType({field: marks for field, marks in merged.items() if marks})
 
 
 def _release(name: str, namespace: str, version: str, values: Mapping[str, Any]) -> Release:
