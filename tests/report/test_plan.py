@@ -144,3 +144,14 @@ def test_names_in_markdown_stay_inside_their_cells() -> None:
     assert all("img" not in block for block in html)
     assert "html_inline" not in inline
     assert "image" not in inline
+
+
+def test_what_the_cluster_contradicts_is_said_and_refutes() -> None:
+    contradicted = ProvedPlan(plan(phase()), (proof(phase()),), ("a: seen",), ("b: it is not so",))
+
+    page = plan_text([contradicted], BRIEF)
+
+    assert "the cluster contradicts b: it is not so" in page
+    assert "refuted" in page.splitlines()[-1]
+    assert plan_report("", [contradicted]).verdict == "refuted"
+    assert plan_report("", [contradicted]).observed == ("a: seen",)

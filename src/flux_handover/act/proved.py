@@ -11,10 +11,15 @@ from flux_handover.proof.obligations import Proof, Verdict
 
 @dataclass(frozen=True, slots=True)
 class ProvedPlan:
-    """A plan and one proof for each phase, in order."""
+    """A plan and one proof for each phase, in order.
+
+    `observed` are facts that a live cluster confirmed, `contradicted` those that it showed to be false.
+    """
 
     plan: Plan
     proofs: tuple[Proof, ...]
+    observed: tuple[str, ...] = ()
+    contradicted: tuple[str, ...] = ()
 
     def proof(self, phase: Phase) -> Proof:
         """The proof of a phase; raises KeyError where nobody made one."""
@@ -25,8 +30,8 @@ class ProvedPlan:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict of any phase."""
-        return worst(proof.verdict for proof in self.proofs)
+        """The worst verdict of any phase; refuted where the cluster contradicts what the proofs rest on."""
+        return Verdict.REFUTED if self.contradicted else worst(proof.verdict for proof in self.proofs)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

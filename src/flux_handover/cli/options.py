@@ -42,4 +42,12 @@ SyncAs = Annotated[
 PlaceUnder = Annotated[
     str, Parameter(show_default=False, help="The directory for new files; default: beside their like.")
 ]
+ObservedFile = Annotated[
+    Path | None,
+    Parameter(
+        name="--observed",
+        show_default=False,
+        help="Facts of the live cluster, in a file that the line `plan --verbose` prints has written.",
+    ),
+]
 FailOn = Annotated[Literal["error", "warning"], Parameter(help="The least severity of a finding that gives exit 1.")]

@@ -9,6 +9,7 @@ from flux_handover.cli.options import (
     AllowNetwork,
     Cluster,
     InstanceAs,
+    ObservedFile,
     OperatorVersion,
     PlaceUnder,
     Revision,
@@ -34,6 +35,7 @@ def plan(
     instance_as: InstanceAs = "helmrelease",
     place_under: PlaceUnder = "",
     sync: SyncAs = None,
+    observed: ObservedFile = None,
     allow_network: AllowNetwork = False,
     output: TextJsonOrMarkdown = "text",
     verbose: Verbose = False,
@@ -42,7 +44,7 @@ def plan(
 
     Exit status: 0 every phase is proved; 1 one is refuted; 2 one is unknown, or it could not run.
     """
-    from flux_handover.cli.planning import planned, status_of
+    from flux_handover.cli.planning import planned, seen_in, status_of
     from flux_handover.cli.reading import Wanted, opened, snapshot_of
     from flux_handover.cli.showing import write
     from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
@@ -52,7 +54,7 @@ def plan(
     with opened(path) as tools:
         wanted = Wanted(path, revision, cluster, root, allow_network)
         snapshot = snapshot_of(tools, wanted)
-        plans = planned(tools, snapshot, wanted, options)
+        plans = seen_in(observed, planned(tools, snapshot, wanted, options))
     write(_page(snapshot.revision, plans, output, verbose))
     return status_of(proved.verdict for proved in plans)
 

@@ -34,6 +34,8 @@ def _plan(proved: ProvedPlan) -> Iterator[str]:
     yield ""
     for phase in plan.phases:
         yield from _phase(phase, proved.proof(phase))
+    yield from _points("The cluster contradicts", proved.contradicted)
+    yield from _points("Seen in the cluster", proved.observed)
     yield from _points("Taken as true", plan.assumptions)
     yield from _points("Decided", plan.decisions)
 

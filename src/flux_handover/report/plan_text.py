@@ -9,6 +9,7 @@ from rich.text import Text
 
 from flux_handover.act.commit import number_of
 from flux_handover.act.describing import describe
+from flux_handover.act.observed import observing_line
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.model.installation import Installation
 from flux_handover.objects import names
@@ -45,7 +46,14 @@ def _page(proved: ProvedPlan, screen: Screen) -> Iterator[RenderableType]:
     yield text("")
     for phase in plan.phases:
         yield from _phase(phase, proved.proof(phase), screen)
+    for sentence in proved.contradicted:
+        yield text(f"the cluster contradicts {sentence}")
+    yield from _list("Seen in the cluster", proved.observed, screen)
     yield from _list("Taken as true, and seen at the gate of preflight", plan.assumptions, screen)
+    if plan.assumptions and screen.is_full:
+        yield from _list(
+            "To see them, run this line, and plan with --observed observed.txt", (observing_line(),), screen
+        )
     yield from _list("Decided", plan.decisions, screen)
     yield from findings_page(plan.findings)
     yield from _verdict(proved)
@@ -176,6 +184,9 @@ def _verdict(proved: ProvedPlan) -> Iterator[RenderableType]:
     phases = [phase for phase in proved.plan.phases if phase.files != EMPTY]
     if not phases:
         yield text("nothing is left to do")
+        return
+    if proved.contradicted:
+        yield text("refuted: what the proofs take for true is not so in the cluster")
         return
     good = sum(proved.proof(phase).verdict is Verdict.HOLDS for phase in phases)
     line = text(f"{good} of {counted(len(phases), 'phase')} proved; ")

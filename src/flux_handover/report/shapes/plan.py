@@ -136,6 +136,8 @@ class PlanReport(msgspec.Struct, frozen=True):
     target: TargetShape | None
     targets: tuple[TargetShape, ...]
     phases: tuple[PhaseShape, ...]
+    observed: tuple[str, ...]
+    contradicted: tuple[str, ...]
     assumptions: tuple[str, ...]
     decisions: tuple[str, ...]
     findings: tuple[FindingShape, ...]
@@ -151,6 +153,8 @@ def plan_report(revision: str, plans: Sequence[ProvedPlan]) -> PlanReport:
         next(iter(targets), None),
         targets,
         tuple(chain.from_iterable(map(_phases, plans))),
+        _once(proved.observed for proved in plans),
+        _once(proved.contradicted for proved in plans),
         _once(proved.plan.assumptions for proved in plans),
         _once(proved.plan.decisions for proved in plans),
         tuple(finding_shape(finding) for proved in plans for finding in proved.plan.findings),
