@@ -5,7 +5,7 @@ A destroy of `flux_bootstrap_git` deletes by label, and the operator's objects c
 over first, and what follows is the way of `flux bootstrap`, whose files Terraform wrote. Nothing of Terraform is run.
 
 From then on Terraform builds no bare cluster any more, so a page with the commands that do comes with the same commit;
-phase `bootstrap` replaces it (docs/adr/0041-rebuild-while-terraform-forgets.md).
+phase `bootstrap` replaces it (docs/adr/0043-rebuild-while-terraform-forgets.md).
 """
 
 from __future__ import annotations
