@@ -180,3 +180,11 @@ def test_fields_that_need_the_components_are_refused_at_their_line(field: str, r
         reader.plan(tree)
 
     assert refusal.value.where
+
+
+def test_an_archived_base_of_another_version_is_left_alone(reader: Reader) -> None:
+    """No step applies it and it is not what runs: it is no install manifest of this cluster."""
+    old = LIST + f"  - {REFERENCE.replace('v2.6.4', 'v2.2.3')}\n"
+    plan = reader.plan(owned().with_file("sites/archive/kustomization.yaml", old.encode()))
+
+    assert "sites/archive/kustomization.yaml" in phase(plan, PhaseName.RETIRE).tree

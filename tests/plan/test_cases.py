@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from planning import CASES, Reader, names_of, shown, tree_of
 
+from flux_handover.proof.obligations import Verdict
+from flux_handover.proof.prove import prove
 from flux_handover.tree import Tree
 
 NAMES = sorted(path.name for path in CASES.glob("plan-*"))
@@ -34,6 +36,16 @@ def test_nothing_is_left_to_plan_after_the_last_phase(name: str, reader: Reader)
     end = reader.plan(tree_of(CASES / name / "before")).phases[-1].tree
 
     assert names_of(reader.plan(end)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_phase_of_a_case_is_proved(name: str, reader: Reader) -> None:
+    tree = tree_of(CASES / name / "before")
+    plan = reader.plan(tree)
+
+    proofs = prove(plan, reader(tree), lambda after, _: reader(after), reader.engine)
+
+    assert {proof.phase: proof.verdict for proof in proofs} == dict.fromkeys(names_of(plan), Verdict.HOLDS)
 
 
 def golden_text(path: Path, actual: str) -> str:

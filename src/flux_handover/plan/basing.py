@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from flux_handover.catalogue import distributions
 from flux_handover.catalogue.manifests import install_manifests
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.detection_remote import RemoteBase, remote_bases
@@ -30,7 +31,7 @@ _WHY = "the operator installs Flux now"
 
 def leftovers(installation: Installation) -> frozenset[ObjectId]:
     """Running objects of the distribution that a FluxInstance renders under another name, or not at all."""
-    if installation.method is not Method.REMOTE_BASE:
+    if installation.method is not Method.REMOTE_BASE or not distributions.has(installation.version):
         return frozenset()
     manifests = install_manifests(installation.version, installation.components, installation.namespace)
     rendered = {object_of(manifest).id for manifest in manifests}

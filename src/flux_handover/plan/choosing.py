@@ -7,6 +7,7 @@ the smallest change that lifts the refusal.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, assert_never
@@ -39,6 +40,7 @@ from flux_handover.plan.written import shared_metadata, written_patches
 from flux_handover.tree import Tree
 
 CHARTS = "oci://ghcr.io/controlplaneio-fluxcd/charts"
+_NAMES_FLUX = re.compile(rb"microsoft\.flux|fluxcd/flux2|flux_bootstrap|fluxConfigurations|flux2")
 SUPPORTED = (Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP, Method.HELM_CHART, Method.REMOTE_BASE)
 
 
@@ -47,7 +49,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
     where = version_place(installation, tree)
     _check(installation, options, tree, where)
     facts = _operator(installation, options.operator_version, where)
-    releasing.check(installation, cluster, tree, facts)
+    releasing.check(installation, cluster, tree, facts, where)
     carry = carried(installation, tree)
     strategy = strategy_of(cluster, options)
     synced = _synced(strategy, cluster, installation)
@@ -125,6 +127,12 @@ def _check(installation: Installation, options: Options, tree: Tree, where: str)
             where=where,
             hint="; ".join(installation.notes) or "name the root with --root",
         )
+    if installation.method is Method.MANAGED:
+        raise UnsupportedInstallation(
+            "the cloud installs and upgrades this Flux, and would go on doing so beside the operator",
+            where=where,
+            hint="install the same Flux by `flux bootstrap` and take the cloud's extension out first, then plan again",
+        )
     if installation.method not in SUPPORTED:
         raise UnsupportedInstallation(
             f"no plan can be made yet for an installation by {installation.method.value}",
@@ -147,7 +155,8 @@ def _unversioned(installation: Installation, tree: Tree, where: str) -> Unsuppor
     message = "the version of Flux that runs cannot be read"
     found = next(_empty_entries(installation, tree), None)
     if found is None:
-        return UnsupportedInstallation(message, where=where, hint="; ".join(installation.notes))
+        hint = "; ".join(("write the exact version there, as `flux version` shows it", *installation.notes))
+        return UnsupportedInstallation(message, where=where, hint=hint)
     place, path = found
     return UnsupportedInstallation(
         f"{message}: {path} is not in Git, or empty",
@@ -164,17 +173,30 @@ def _empty_entries(installation: Installation, tree: Tree) -> Iterator[tuple[str
             entries = document.mapping.get("resources")
             for position, entry in enumerate(entries if isinstance(entries, list) else []):
                 path = posixpath.normpath(posixpath.join(posixpath.dirname(file), str(entry)))
-                if "://" not in str(entry) and not tree.is_directory(path) and not documents_of(tree, path):
+                if (
+                    path.endswith((".yaml", ".yml"))
+                    and "://" not in str(entry)
+                    and not tree.is_directory(path)
+                    and not documents_of(tree, path)
+                ):
                     yield f"{file}:{document.line_of('resources', position)}", path
 
 
 def version_place(installation: Installation, tree: Tree) -> str:
-    """Where the version that runs is written, for a refusal."""
+    """Where the version that runs is written, for a refusal: the source, else the first line that names Flux."""
     for file in installation.files:
         document = document_of(tree, file, installation.source) if installation.source else None
         if document is not None:
             return f"{file}:{document.line_of('spec', 'ref', 'tag')}"
-    return installation.files[0] if installation.files else installation.cluster
+    places = (line_naming_flux(file, tree) for file in installation.files)
+    return next(filter(None, places), next(iter(installation.files), installation.cluster))
+
+
+def line_naming_flux(file: str, tree: Tree) -> str:
+    """The first line of a file that names an installation of Flux, with the file; empty where none does."""
+    content = tree.files[file].content if file in tree else None
+    match = _NAMES_FLUX.search(content or b"")
+    return f"{file}:{(content or b'').count(bytes([10]), 0, match.start()) + 1}" if match else ""
 
 
 def _operator(installation: Installation, asked: str | None, where: str) -> OperatorFacts:

@@ -65,7 +65,7 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
     """The phases that are left for one cluster; none where the handover is through."""
     cluster, installation = _named(snapshot, cluster_name)
     installation = terraforming.handed_over(
-        basing.with_successors(releasing.completed(installation, cluster, snapshot.tree))
+        basing.with_successors(releasing.completed(installation, cluster, snapshot.tree)), snapshot.tree
     )
     if installation.method not in SUPPORTED and present.instance(cluster) is not None:
         return _finished(finished_plan(snapshot, cluster, installation, options), snapshot, cluster)

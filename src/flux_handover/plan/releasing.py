@@ -71,13 +71,12 @@ def release_of(installation: Installation, cluster: Cluster, tree: Tree) -> Rele
     return next((one for one in found if one.owner == installation.owner), None)
 
 
-def check(installation: Installation, cluster: Cluster, tree: Tree, facts: OperatorFacts) -> None:
+def check(installation: Installation, cluster: Cluster, tree: Tree, facts: OperatorFacts, where: str) -> None:
     """Refuse what a FluxInstance cannot be made to keep."""
     if installation.method is not Method.HELM_CHART:
         return
     release = release_of(installation, cluster, tree)
     if release is None:
-        where = installation.files[0] if installation.files else installation.cluster
         raise UnsupportedInstallation(
             "no HelmRelease in Git installs Flux: the release is made by a helmfile, by Terraform or by hand",
             where=where,

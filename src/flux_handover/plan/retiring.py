@@ -13,10 +13,13 @@ from dataclasses import replace
 
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.findings import Location
+from flux_handover.model.detection_remote import remote_bases
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import ObjectId, mapping
 from flux_handover.plan import basing, releasing
+from flux_handover.plan.bootstrap import bootstrap_steps
+from flux_handover.plan.bootstrap_steps import Installs
 from flux_handover.plan.components import removal
 from flux_handover.plan.layout import Layout
 from flux_handover.plan.listings import (
@@ -107,8 +110,18 @@ def _install_manifests(cluster: Cluster, installation: Installation, tree: Tree)
     """Install manifests that a person applies: no live Kustomization reads them."""
     read = frozenset(read_files(cluster, tree))
     for path in (path for path in tree if path not in read and _is_install_manifest(path, tree)):
-        if _is_of_this_cluster(path, installation, cluster, tree):
+        if _is_of_this_cluster(path, installation, cluster, tree) and _is_in_use(path, installation, cluster, tree):
             yield RemoveFile(path, (), "it would install Flux over the operator's")
+
+
+def _is_in_use(path: str, installation: Installation, cluster: Cluster, tree: Tree) -> bool:
+    """Whether an install manifest is of the Flux that runs, or some step applies it: an archive is left alone."""
+    versions = {base.version for base in remote_bases(tree, [path])}
+    if not versions or versions & {"", installation.version}:
+        return True
+    directory = posixpath.dirname(path)
+    steps = (step for step in bootstrap_steps(cluster, tree) if Installs.FLUX in step.installs)
+    return any({path, directory} & set(step.command.paths) for step in steps)
 
 
 def _is_install_manifest(path: str, tree: Tree) -> bool:

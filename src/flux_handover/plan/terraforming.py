@@ -40,19 +40,27 @@ _LOWER = re.compile(r"(?:>=|~>|=|^)\s*v?(\d+)\.(\d+)")
 _TRACE = re.compile(rf"^[ \t]*(?:from[ \t]*=[ \t]*|# forgotten: )({BOOTSTRAP}\.[\w-]+)", re.MULTILINE)
 
 
-def handed_over(installation: Installation) -> Installation:
+def handed_over(installation: Installation, tree: Tree) -> Installation:
     """The installation as it is once the state is handed over: manifests in Git; refused where there are none."""
     if installation.method is not Method.TERRAFORM:
         return installation
     if installation.owner is None and not installation.live:
-        where = next((file for file in installation.files if file.endswith(SUFFIXES)), installation.cluster)
+        where = _place(installation, tree)
         raise UnsupportedInstallation(
             "no manifest of Flux is in Git: Terraform renders and applies them from its own state",
             where=where,
-            hint="; ".join(installation.notes)
-            or "write Flux's manifests into Git at the version that runs, and let Flux apply them",
+            hint="write Flux's manifests into Git at the version that runs, and let Flux apply them; "
+            + "; ".join(installation.notes),
         )
     return replace(installation, method=Method.BOOTSTRAP)
+
+
+def _place(installation: Installation, tree: Tree) -> str:
+    """The line of the block that installs Flux."""
+    kinds = (BOOTSTRAP, "flux_install", "flux_sync")
+    own = (b for b in terraform_blocks(tree) if b.path in installation.files and b.type in kinds)
+    found = next(own, None)
+    return str(found.where) if found else next(iter(installation.files), installation.cluster)
 
 
 def state(cluster: Cluster, installation: Installation, tree: Tree) -> PhaseDraft:

@@ -1,0 +1,4 @@
+resource "azurerm_kubernetes_cluster_extension" "flux" {
+  name           = "flux"
+  extension_type = "microsoft.flux"
+}
