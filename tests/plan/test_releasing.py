@@ -328,3 +328,70 @@ def test_the_proof_speaks_of_settings(reader: Reader) -> None:
 
     assert len(kept) == len(plan.phases) - 1
     assert all("settings are effective as before" in judgement.evidence[0] for judgement in kept)
+
+
+HELMFILE = "bring-up/helmfile.yaml"
+
+
+def by_helmfile(values: str = "", *others: str) -> Tree:
+    """A repository whose Flux a person installs by a helmfile."""
+    written = re.sub(r"(?m)^(?=.)", "        ", yaml_text(values)) or "        {}\n"
+    release = "  - name: engines\n    namespace: flux-system\n    chart: community/flux2\n    version: 2.16.4\n"
+    tree = site()
+    files = {path: file for path, file in tree.files.items() if not path.startswith("estate/machinery")}
+    tree = Tree(files).with_file("estate/kustomization.yaml", listing("root.yaml", "shop.yaml").encode())
+    text = f"releases:\n{release}    values:\n      -\n{written}" + "".join(others)
+    tree = tree.with_file(HELMFILE, text.encode())
+    runner = f"up:\n\thelmfile --file {HELMFILE} sync\n\tkubectl apply -f estate/root.yaml\n"
+    return tree.with_file("Makefile", runner.encode())
+
+
+def test_a_release_of_a_helmfile_is_proved_in_every_phase(reader: Reader) -> None:
+    tree = by_helmfile(VALUES)
+    plan = reader.plan(tree)
+
+    proofs = prove(plan, reader(tree), lambda after, _: reader(after), reader.engine)
+
+    assert names_of(plan) == ["preflight", "operator", "instance", "bootstrap", "retire"]
+    assert {proof.phase: proof.verdict for proof in proofs} == dict.fromkeys(names_of(plan), Verdict.HOLDS)
+    assert phase(plan, PhaseName.RETIRE).removes == frozenset()
+    assert HELMFILE in phase(plan, PhaseName.RETIRE).files.removed
+
+
+def test_after_each_phase_of_a_helmfile_the_phases_after_it_are_left(reader: Reader) -> None:
+    plan = reader.plan(by_helmfile())
+
+    names = names_of(plan)
+    for number, one in enumerate(plan.phases[1:], start=2):
+        assert names_of(reader.plan(one.tree)) == names[number:]
+
+
+def test_the_values_of_a_helmfile_are_carried(reader: Reader) -> None:
+    text = "\n".join(patch.patch for patch in reader.plan(by_helmfile(VALUES)).target.patches)
+
+    assert "--concurrent=8" in text
+    assert "extraArgs" not in reader.plan(by_helmfile()).target.operator.values
+
+
+def test_a_person_is_told_not_to_sync_it_meanwhile(reader: Reader) -> None:
+    assert any("sync the helmfile of Flux no more" in note for note in reader.plan(by_helmfile()).target.notes)
+
+
+def test_a_helmfile_with_other_releases_is_refused_at_the_line_of_flux(reader: Reader) -> None:
+    other = "  - name: dns\n    namespace: kube-system\n    chart: example/dns\n    version: 1.0.0\n"
+
+    with pytest.raises(UnsupportedInstallation, match="installs dns too") as refusal:
+        reader.plan(by_helmfile("", other))
+
+    assert refusal.value.where == f"{HELMFILE}:2"
+
+
+def test_values_that_helmfile_renders_are_refused_at_their_line(reader: Reader) -> None:
+    values = """
+        logLevel: "{{ env `LEVEL` }}"
+        """
+
+    with pytest.raises(UnsupportedInstallation, match="rendered by helmfile") as refusal:
+        reader.plan(by_helmfile(values))
+
+    assert refusal.value.where == f"{HELMFILE}:8"

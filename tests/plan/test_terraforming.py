@@ -168,7 +168,7 @@ def test_flux_that_is_not_in_git_at_all_is_said_so(reader: Reader) -> None:
     with pytest.raises(UnsupportedInstallation, match="no manifest of Flux is in Git") as refusal:
         reader.plan(tree)
 
-    assert refusal.value.where == FILE
+    assert refusal.value.where == f"{FILE}:1"
 
 
 def test_a_repository_without_terraform_has_nothing_to_forget() -> None:
@@ -215,7 +215,7 @@ def test_a_secret_that_terraform_made_is_on_the_page(reader: Reader) -> None:
         ('data "flux_install" "main" {\n  target_path = "sites/north"\n}\n', "no manifest of Flux is in Git"),
         (
             'resource "helm_release" "flux" {\n  name = "flux"\n  chart = "flux2"\n  version = "2.16.4"\n}\n',
-            "no HelmRelease in Git installs Flux",
+            "no HelmRelease and no helmfile in Git installs Flux",
         ),
     ],
 )

@@ -80,7 +80,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
         layout=layout_for(installation, cluster, tree, options.place_under),
         common_metadata=metadata,
         synced=synced.sync,
-        notes=(*carry.notes, *_chart_note(facts)),
+        notes=(*carry.notes, *releasing.warnings(installation), *_chart_note(facts)),
     )
 
 

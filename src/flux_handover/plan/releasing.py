@@ -15,21 +15,31 @@ from flux_handover.catalogue.operators import OperatorFacts
 from flux_handover.catalogue.versions import is_at_least
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.findings import Location
-from flux_handover.model.detection_charts import FLUX_CHART, SYNC_CHART, Release, live_releases
+from flux_handover.model.detection_charts import (
+    FLUX_CHART,
+    INSTANCE_CHART,
+    OPERATOR_CHART,
+    SYNC_CHART,
+    Release,
+    helmfile_releases,
+    live_releases,
+)
 from flux_handover.model.flux import helm_release_of
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.settings_helm import CONTROLLERS
 from flux_handover.objects import HELM_GROUP, SOURCE_GROUP, ObjectId, mapping
+from flux_handover.plan.bootstrap_helmfiles import helmfiles
 from flux_handover.plan.conditions import FieldIs, Has
 from flux_handover.plan.listings import document_of, read_files
-from flux_handover.plan.operations import Operation, SetField
+from flux_handover.plan.operations import Operation, RemoveField, RemoveFile, SetField
 from flux_handover.plan.phases import Gate, LiveStep, PhaseDraft
 from flux_handover.plan.releasing_chart import charted, leftovers
 from flux_handover.plan.removing import removed_documents
 from flux_handover.tree import Tree
 
 HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
+NEW_CHARTS = (OPERATOR_CHART, INSTANCE_CHART)
 OVERRIDE = "--override-manager=helm-controller"
 FOLDS_OTHERS = "v0.39.0"
 """The first operator that can be told to take over the fields of further managers."""
@@ -64,11 +74,15 @@ def completed(installation: Installation, cluster: Cluster, tree: Tree) -> Insta
 
 
 def release_of(installation: Installation, cluster: Cluster, tree: Tree) -> Release | None:
-    """The live release of the chart that the installation is."""
-    if installation.method is not Method.HELM_CHART or installation.owner is None:
+    """The release of the chart that the installation is: a live HelmRelease, else the only one of a helmfile."""
+    if installation.method is not Method.HELM_CHART:
         return None
-    found = live_releases(_Site(cluster, tree), frozenset({FLUX_CHART}))
-    return next((one for one in found if one.owner == installation.owner), None)
+    site = _Site(cluster, tree)
+    if installation.owner is not None:
+        found = live_releases(site, frozenset({FLUX_CHART}))
+        return next((one for one in found if one.owner == installation.owner), None)
+    written = [r for r in helmfile_releases(site) if r.chart == FLUX_CHART and r.where.file in installation.files]
+    return written[0] if len(written) == 1 else None
 
 
 def check(installation: Installation, cluster: Cluster, tree: Tree, facts: OperatorFacts, where: str) -> None:
@@ -78,11 +92,13 @@ def check(installation: Installation, cluster: Cluster, tree: Tree, facts: Opera
     release = release_of(installation, cluster, tree)
     if release is None:
         raise UnsupportedInstallation(
-            "no HelmRelease in Git installs Flux: the release is made by a helmfile, by Terraform or by hand",
+            "no HelmRelease and no helmfile in Git installs Flux: the release is made by Terraform or by hand",
             where=where,
             hint="write it as a HelmRelease of the same name, namespace and values first; Helm adopts its own release",
         )
-    if not is_at_least(facts.version, FOLDS_OTHERS):
+    if release.owner is None:
+        _check_helmfile(release, tree)
+    elif not is_at_least(facts.version, FOLDS_OTHERS):
         raise UnsupportedInstallation(
             f"operator {facts.version} leaves behind the fields that helm-controller wrote",
             where=str(release.where),
@@ -90,6 +106,32 @@ def check(installation: Installation, cluster: Cluster, tree: Tree, facts: Opera
         )
     _check_values(release)
     _check_beside(cluster, tree)
+
+
+def _check_helmfile(release: Release, tree: Tree) -> None:
+    """Refuse values that only helmfile could render, and a helmfile that brings other things too."""
+    for path in release.files:
+        content = tree.files[path].content if path in tree else None
+        if content is None or b"{{" in content:
+            raise UnsupportedInstallation(
+                "values of the release are rendered by helmfile, and are not known here",
+                where=f"{path}:{(content or b'').partition(b'{{')[0].count(bytes([10])) + 1}",
+                hint="write them out as `helmfile write-values` shows them, and plan again",
+            )
+    others = [one for one in _beside_it(release, tree) if one != release.name]
+    if others:
+        raise UnsupportedInstallation(
+            f"the helmfile with Flux installs {others[0]} too",
+            where=str(release.where),
+            hint="move the release of Flux to a helmfile of its own first, synced by a line of its own",
+        )
+
+
+def _beside_it(release: Release, tree: Tree) -> tuple[str, ...]:
+    found = (helmfile for helmfile in helmfiles(tree) if helmfile.path == release.where.file)
+    return tuple(
+        one.name for helmfile in found for one in helmfile.releases if one.chart_name not in (*NEW_CHARTS, FLUX_CHART)
+    )
 
 
 def _check_values(release: Release) -> None:
@@ -149,13 +191,21 @@ def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 
 def operator_values(installation: Installation) -> dict[str, Any]:
     """What the operator must be told so that no field of helm-controller survives by itself."""
-    return {"extraArgs": [OVERRIDE]} if installation.method is Method.HELM_CHART else {}
+    by_controller = installation.method is Method.HELM_CHART and installation.owner is not None
+    return {"extraArgs": [OVERRIDE]} if by_controller else {}
+
+
+def warnings(installation: Installation) -> tuple[str, ...]:
+    """What a person who makes the release must not do meanwhile."""
+    if installation.method is not Method.HELM_CHART or installation.owner is not None:
+        return ()
+    return ("sync the helmfile of Flux no more: it would write over the operator until the operator corrects it",)
 
 
 def suspension(installation: Installation, cluster: Cluster, tree: Tree) -> Iterator[Operation]:
     """`suspend: true` on the HelmRelease that installs Flux."""
     release = release_of(installation, cluster, tree)
-    if release is None or release.suspend:
+    if release is None or release.suspend or release.owner is None:
         return
     document = _document(installation, cluster, tree)
     why = "a release that is not suspended is uninstalled when it leaves Git, and Flux with it"
@@ -213,12 +263,28 @@ def _but_for(gate: Gate, id: ObjectId | None) -> Gate:
 def forgotten(installation: Installation, cluster: Cluster, tree: Tree) -> PhaseDraft:
     """The suspended HelmRelease leaves Git, with its repository if nothing else uses that."""
     release = release_of(installation, cluster, tree)
-    if release is None or installation.owner is None:
+    if release is None:
         return PhaseDraft()
+    if installation.owner is None:
+        return PhaseDraft(tuple(_unwritten(release, tree)), tuple(_afterwards(release, cluster)))
     ids = (installation.owner, *_unused_source(installation.owner, cluster))
     places = [(id, "") for id in ids]
     operations = tuple(removed_documents(places, cluster, tree, "the operator installs Flux now"))
     return PhaseDraft(operations, tuple(_afterwards(release, cluster)), removes=frozenset(ids))
+
+
+def _unwritten(release: Release, tree: Tree) -> Iterator[Operation]:
+    """The release leaves its helmfile, or the file goes where it is the only one."""
+    found = (one for helmfile in helmfiles(tree) for one in helmfile.releases if one.where.file == release.where.file)
+    releases = tuple(found)
+    why = "it would install Flux over the operator's"
+    if all(one.chart_name == FLUX_CHART for one in releases):
+        yield RemoveFile(release.where.file, (), why)
+        return
+    for one in releases:
+        if one.chart_name == FLUX_CHART:
+            document, index = one.position
+            yield RemoveField(release.where.file, document, ("releases", index), why)
 
 
 def _unused_source(owner: ObjectId, cluster: Cluster) -> Iterator[ObjectId]:
@@ -241,7 +307,7 @@ def _afterwards(release: Release, cluster: Cluster) -> Iterator[str]:
     """Live steps that no commit can do, and what stays without an owner."""
     storage = helm_release_of(found).storage_namespace if (found := _found(release, cluster)) else release.namespace
     yield (
-        "live step, once the HelmRelease is gone: delete what Helm stored, or `helm uninstall` takes Flux along: "
+        "live step, once the release has left Git: delete what Helm stored, or `helm uninstall` takes Flux along: "
         f"kubectl -n {storage} delete secrets -l owner=helm,name={release.name}"
     )
     for kind in ("clusterrole", "clusterrolebinding"):
