@@ -27,7 +27,7 @@ from flux_handover.plan.bootstrap_writing import Home, Nearness, helmfile_text, 
 from flux_handover.plan.decisions import decisions
 from flux_handover.plan.edits import edited
 from flux_handover.plan.embedded import SET, VALUE, hook, is_embedded
-from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, documents_of, read_files
+from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, documents_of, generated_paths, read_files
 from flux_handover.plan.operations import AddFile, AppendElement, Operation, ReplaceText, SetField
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.target import InstanceForm, Target
@@ -52,7 +52,9 @@ class Wanted:
 def bootstrap(cluster: Cluster, installation: Installation, target: Target, style: Style, tree: Tree) -> PhaseDraft:
     """What is missing until a bare cluster can be built by the operator, and what hinders it."""
     wanted = _wanted(cluster, target, tree)
-    near = Nearness(cluster.name, install_directory(cluster, installation, tree), frozenset(read_files(cluster, tree)))
+    generated = generated_paths(cluster, tree)
+    read = frozenset(read_files(cluster, tree))
+    near = Nearness(cluster.name, install_directory(cluster, installation, tree), read, generated)
     operations = list(_installed(wanted, target, near, tree))
     after = edited(tree, operations)
     helmfile = next((release.where.file for release in _flux_releases(after, wanted, target)), "")

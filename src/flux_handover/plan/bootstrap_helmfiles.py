@@ -14,6 +14,7 @@ from flux_handover.plan.dictated import Dictated
 from flux_handover.plan.listings import documents_of
 from flux_handover.tree import Tree, clean_path
 
+_EXTENSIONS = (".yaml", ".yml", ".yaml.gotmpl", ".yml.gotmpl")
 _RELEASES = re.compile(rb"^releases:", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{[A-Za-z_]")
 _HOLE = re.compile(r"\{\{|\$\{|\$\(")
@@ -71,7 +72,7 @@ def helmfiles(tree: Tree) -> tuple[Helmfile, ...]:
 
 def _is_helmfile(path: str, tree: Tree) -> bool:
     content = tree.files[path].content
-    if content is None or not path.endswith((".yaml", ".yml")) or not _RELEASES.search(content):
+    if content is None or not path.endswith(_EXTENSIONS) or not _RELEASES.search(content):
         return False
     return any("chart" in release for _, _, release in _written(path, tree))
 

@@ -13,6 +13,7 @@ from flux_handover.emit import Style, dump
 from flux_handover.plan.bootstrap_commands import text_of
 from flux_handover.plan.bootstrap_helmfiles import Helmfile, helmfiles, read_by
 from flux_handover.plan.embedded import SET, hook
+from flux_handover.plan.listings import is_below
 from flux_handover.plan.target import InstanceForm, Release, Target
 from flux_handover.tree import Tree, clean_path
 
@@ -46,12 +47,13 @@ class Home:
 class Nearness:
     """What tells the files of one cluster from those of another: its root, and where bootstrap installs it.
 
-    `read` are the files that Flux reads for it.
+    `read` are the files that Flux reads for it, `generated` the directories of which it builds every YAML file.
     """
 
     root: str
     install: str
     read: frozenset[str] = frozenset()
+    generated: frozenset[str] = frozenset()
 
     def is_foreign(self, path: str) -> bool:
         """Whether a path lies beside this cluster's root and install manifest, but with another cluster."""
@@ -103,10 +105,15 @@ def _next_path(numbered: list[Helmfile], tree: Tree) -> str:
 
 
 def _own_path(model: Helmfile | None, near: Nearness, tree: Tree) -> str:
-    """Named as Renovate and helmfile look for it, and in a directory of its own where the name is taken."""
+    """Named as Renovate and helmfile look for it, and in a directory of its own where the name is taken.
+
+    Below a directory of which Flux builds every YAML file, it has the extension of a template (G1).
+    """
+    own = clean_path(posixpath.join("bootstrap", posixpath.basename(near.root)))
+    first = near.install or (posixpath.dirname(model.path) if model else own)
     extension = posixpath.splitext(model.path)[1] if model else ".yaml"
-    above = posixpath.dirname(model.path) if model else posixpath.join("bootstrap", posixpath.basename(near.root))
-    first = near.install or above
+    if any(is_below(first, directory) for directory in near.generated):
+        extension = ".yaml.gotmpl"
     for directory in (first, posixpath.join(first, "flux")):
         path = posixpath.join(directory, f"helmfile{extension}")
         if path not in tree:
