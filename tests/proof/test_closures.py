@@ -11,7 +11,7 @@ from flux_handover.objects import SOURCE_GROUP, ObjectId
 from flux_handover.proof.closures import closures, home_of
 from flux_handover.proof.scope import concerned, named_by, removed_by, scope_of
 from flux_handover.proof.vanishing import vanishing
-from flux_handover.proof.world import Desired, HelmReleaseSpec, KustomizationSpec, Release, SourceSpec, World
+from flux_handover.proof.world import Desired, HelmReleaseSpec, KustomizationSpec, Release, SourceSpec, Unknown, World
 
 CHART = ObjectId(SOURCE_GROUP, "OCIRepository", "shop", "template")
 
@@ -100,5 +100,23 @@ def test_a_release_whose_chart_is_unknown_does_not_hold_back_those_that_depend_o
             target = Release(f"app{i}", "shop", "shop", "chart")
             releases.append(helm(f"app{i}", HelmReleaseSpec(target, depends_on=before, rest=revision)))
         fleet.at("root", revision, releases)
+
+    assert {len(owners) for owners in found(fleet, fleet.rest().world)} == {2}
+
+
+def test_a_spec_that_comes_with_a_revision_is_not_asked_of_the_one_before() -> None:
+    """Children of one parent that all change depend on each other; none of them may fail."""
+    fleet = Fleet()
+    for revision in ("1", "2"):
+        children = []
+        for i in range(6):
+            before = (ks(f"app{i - 1}"),) if i else ()
+            spec = KustomizationSpec(source(), path=f"at{revision}/app{i}", depends_on=before)
+            children.append(kustomization(f"app{i}", spec))
+            fleet.at(f"at{revision}/app{i}", revision, [plain(config(f"a{i}"))])
+        fleet.at("root", revision, children)
+    for i in range(6):
+        fleet.at(f"at1/app{i}", "2", [plain(config(f"a{i}"))])
+        fleet.at(f"at2/app{i}", "1", Unknown("no build of the new spec at the old revision"))
 
     assert {len(owners) for owners in found(fleet, fleet.rest().world)} == {2}

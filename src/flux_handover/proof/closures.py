@@ -149,7 +149,12 @@ def home_of(id: ObjectId) -> ObjectId:
 
 def _doubtful(scope: Scope, active: set[ObjectId], reading: Mapping[ObjectId, Iterable[ObjectId]]) -> set[ObjectId]:
     """Owners that may stay unready, themselves or through what they depend on."""
-    doubtful = {id for id in active if not all(_succeeds(*entry) for entry in scope.builds[id].items())}
+    doubtful = {
+        id
+        for id in active
+        for asked, build in scope.builds[id].items()
+        if not _succeeds(asked, build) and not _is_past(scope, id, asked)
+    }
     waiting = list(doubtful)
     while waiting:
         fresh = set(reading.get(waiting.pop(), ())) - doubtful
@@ -160,6 +165,15 @@ def _doubtful(scope: Scope, active: set[ObjectId], reading: Mapping[ObjectId, It
 
 def _needs(scope: Scope, id: ObjectId) -> set[ObjectId]:
     return set().union(*(needed(scope.world, spec) for spec in scope.specs[id]))
+
+
+def _is_past(scope: Scope, id: ObjectId, asked: tuple[Owner, str]) -> bool:
+    """Whether a spec that is still to come is asked of the revision that is there now: its parent brings both."""
+    spec, revision = asked
+    live = scope.world.live.get(id)
+    if live is None or live.spec == spec or not isinstance(spec, KustomizationSpec):
+        return False
+    return scope.world.artifacts.get(spec.source) == revision
 
 
 def _succeeds(asked: tuple[Owner, str], build: Build) -> bool:
