@@ -95,7 +95,7 @@ def _problems(
         yield f"its source {root.ks.source} is none that a sync can make", keep
         return
     if source.id.name != root.id.name:
-        yield f"a sync gives one name to both, and the source is {source.id}", f"{keep}, or use --sync transfer"
+        yield f"a sync gives one name to both, and the source is {source.id}", keep
     if {root.id.namespace, source.id.namespace} != {installation.namespace}:
         yield f"a sync lies in {installation.namespace}, where the FluxInstance does", keep
     if not source.url:
