@@ -227,15 +227,20 @@ def _same_documents(content: bytes, expected: tuple[Any, ...]) -> bool:
 
 def _checked(place: _Place, source: str, expected: Any, path: Path) -> bytes:
     wanted = (*place.others[: place.index], expected, *place.others[place.index :])
-    # A literal block that ends a file needs the line break that the file did without.
-    endings = ("",) if place.after or source.endswith("\n") else ("", Text(source).newline)
-    results = ((place.before + source + ending + place.after).encode() for ending in endings)
+    results = ((place.before + text + place.after).encode() for text in _ended(place, source))
     result = next((result for result in results if _same_documents(result, wanted)), None)
     if result is None:
         raise _refused(
             path, "the change would reach other fields, through an anchor or unusual layout", place, place.root
         )
     return result
+
+
+def _ended(place: _Place, source: str) -> tuple[str, ...]:
+    """The document as it is, then with the line break that a literal block needs at the end of a file."""
+    if place.after or source.endswith("\n"):
+        return (source,)
+    return (source, source + Text(source).newline)
 
 
 def _refused(path: Path, reason: str, place: _Place, node: Node) -> UneditableYaml:

@@ -13,6 +13,7 @@ import io
 import json
 import platform
 import re
+import shutil
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -305,8 +306,6 @@ def remove(folder: Path, parent: str, name: str) -> None:
 def delete_tree(path: Path) -> None:
     """Deletes a file, a link or a whole folder, never what a link points to."""
     if path.is_dir() and not path.is_symlink():
-        for child in path.iterdir():
-            delete_tree(child)
-        path.rmdir()
-    elif path.is_symlink() or path.exists():
-        path.unlink()
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

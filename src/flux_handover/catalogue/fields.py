@@ -132,11 +132,15 @@ def _misfits(tree: FieldTree, value: Any, path: str) -> Iterator[Misfit]:
 
 def _below(tree: FieldTree, value: Any, path: str) -> Iterator[Misfit]:
     if isinstance(value, Mapping):
-        yield from (Misfit(f"{path}.{name}", "is required") for name in tree.required if name not in value)
-        for name, below in value.items():
-            yield from _field_misfits(tree, name, below, f"{path}.{name}")
+        yield from _object_misfits(tree, value, path)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         yield from _list_misfits(tree, value, path)
+
+
+def _object_misfits(tree: FieldTree, fields: Mapping[str, Any], path: str) -> Iterator[Misfit]:
+    yield from (Misfit(f"{path}.{name}", "is required") for name in tree.required if name not in fields)
+    for name, below in fields.items():
+        yield from _field_misfits(tree, name, below, f"{path}.{name}")
 
 
 def _list_misfits(tree: FieldTree, elements: Sequence[Any], path: str) -> Iterator[Misfit]:

@@ -178,6 +178,10 @@ def _arguments(block: Block, namespace: str, names: tuple[str, ...]) -> Iterator
             for component in names:
                 target = ObjectId("apps", "Deployment", namespace, component)
                 yield Setting(target, kind, key, value, block.line_of(name))
+    yield from _removed_policies(block, namespace)
+
+
+def _removed_policies(block: Block, namespace: str) -> Iterator[Setting]:
     if block.literal("network_policy") is False:
         for policy in ("allow-egress", "allow-scraping", "allow-webhooks"):
             target = ObjectId("networking.k8s.io", "NetworkPolicy", namespace, policy)

@@ -63,6 +63,11 @@ def facts(object: Object) -> Iterator[Fact]:
     """The facts of one object, the first one that it exists."""
     yield _fact(object.id, SettingKind.COMPONENT if is_controller(object) else SettingKind.DELETION, PRESENT, "present")
     yield from _marks(object.id, object.data, "")
+    yield from _content(object)
+
+
+def _content(object: Object) -> Iterator[Fact]:
+    """What the fields say that the object's kind gives a meaning."""
     if object.id.kind in ("Deployment", "StatefulSet", "DaemonSet"):
         yield from _workload(object)
     elif object.id.group == RBAC_GROUP:

@@ -29,8 +29,11 @@ def substitution_of(installation: Installation) -> Substitution:
         is_gate = setting.kind is SettingKind.GATE and setting.target.name == "kustomize-controller"
         if is_gate and setting.key.rpartition(":")[2] == GATE:
             return Substitution.STRICT if setting.value.lower() == "true" else Substitution.LENIENT
-    known = catalogue.has(installation.version)
-    is_strict = known and catalogue.kustomize_gates(installation.version).substitutes_strictly
+    return _usual(installation.version)
+
+
+def _usual(version: str) -> Substitution:
+    is_strict = catalogue.has(version) and catalogue.kustomize_gates(version).substitutes_strictly
     return Substitution.STRICT if is_strict else Substitution.LENIENT
 
 

@@ -174,7 +174,13 @@ def _precious(loss: Loss, all: frozenset[ObjectId], scene: Scene) -> Iterator[st
 
 def _taken(all: frozenset[ObjectId], scene: Scene) -> Iterator[str]:
     """The classes of objects that are never removed without an alarm, as far as any of them goes."""
-    classes = {
+    for what, found in _classes(all, scene).items():
+        if found:
+            yield f"{what} goes: {first_names(found, SHOWN)}"
+
+
+def _classes(all: frozenset[ObjectId], scene: Scene) -> dict[str, set[ObjectId] | frozenset[ObjectId]]:
+    return {
         "a Namespace": {id for id in all if id.kind == "Namespace" and not id.group},
         "a CustomResourceDefinition": {id for id in all if id.kind == "CustomResourceDefinition"},
         "data": {id for id in all if (id.group, id.kind) in STATEFUL_KINDS},
@@ -182,9 +188,6 @@ def _taken(all: frozenset[ObjectId], scene: Scene) -> Iterator[str]:
         "key material": all & _keys(scene.before.cluster),
         "Flux itself": all & (_installers(scene.before.cluster) | {object.id for object in scene.installation.live}),
     }
-    for what, found in classes.items():
-        if found:
-            yield f"{what} goes: {first_names(found, SHOWN)}"
 
 
 def _keys(cluster: Cluster) -> set[ObjectId]:
@@ -206,12 +209,17 @@ def _takes_along(id: ObjectId, scene: Scene) -> str:
 
 def _still_there(id: ObjectId, scene: Scene) -> tuple[str, ...]:
     """Files that produced the object and still declare it, unless objects of its name elsewhere account for them."""
+    found = _declaring(id, scene)
+    namesakes = {o.id for build in scene.after.cluster for o in build.present if o.id != id and _is_same(o.id, id)}
+    return found if len(found) > len(namesakes) else ()
+
+
+def _declaring(id: ObjectId, scene: Scene) -> tuple[str, ...]:
+    """Files that the owner read and that declare the object on both sides."""
     owner = _owner(id, scene.before.cluster)
     trees = (scene.before.tree, scene.after.tree)
     reads = sorted(owner.reads) if owner else ()
-    found = tuple(path for path in reads if all(path in tree and _declares(tree, path, id) for tree in trees))
-    namesakes = {o.id for build in scene.after.cluster for o in build.present if o.id != id and _is_same(o.id, id)}
-    return found if len(found) > len(namesakes) else ()
+    return tuple(path for path in reads if all(path in tree and _declares(tree, path, id) for tree in trees))
 
 
 def _owner(id: ObjectId, cluster: Cluster) -> Build | None:

@@ -253,15 +253,18 @@ def needed(world: World, spec: Owner) -> set[ObjectId]:
     """What an owner with this spec reads before it acts."""
     match spec:
         case KustomizationSpec():
-            account = {spec.account} if spec.account else set()
-            live = world.live.get(spec.source)
-            key = live.spec.secret if live is not None and isinstance(live.spec, SourceSpec) else None
-            ids = {spec.source, *spec.depends_on, *spec.checks, *(v.id for v in spec.variables)}
-            return ids | account | ({key} if key else set())
+            given = filter(None, (spec.account, _key(world, spec.source)))
+            return {spec.source, *spec.depends_on, *spec.checks, *(v.id for v in spec.variables), *given}
         case HelmReleaseSpec():
-            return {*spec.values, *spec.depends_on, *({spec.source} if spec.source else ())}
+            return {*spec.values, *spec.depends_on, *filter(None, (spec.source,))}
         case FluxInstanceSpec():
             return set()
+
+
+def _key(world: World, source: ObjectId) -> ObjectId | None:
+    """The Secret that a live source fetches with."""
+    live = world.live.get(source)
+    return live.spec.secret if live is not None and isinstance(live.spec, SourceSpec) else None
 
 
 def outside(world: World, environment: Environment, program: Program) -> frozenset[ObjectId]:

@@ -124,7 +124,9 @@ def _notes(report: GuardReport) -> Iterator[RenderableType]:
         )
     yield from (quiet(note) for note in report.notes)
     if not report.clusters:
-        roots = ", ".join(report.candidates)
-        yield text(
-            f"no root is known here; name one with --root: {roots}" if roots else "there is no Flux here to guard"
-        )
+        yield text(_without_cluster(report.candidates))
+
+
+def _without_cluster(candidates: Sequence[str]) -> str:
+    roots = ", ".join(candidates)
+    return f"no root is known here; name one with --root: {roots}" if roots else "there is no Flux here to guard"

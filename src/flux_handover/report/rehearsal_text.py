@@ -36,11 +36,15 @@ def _page(one: Rehearsed, screen: Screen) -> Iterator[RenderableType]:
     for run in one.runs:
         yield from _details(run, screen)
     if screen.is_full:
-        yield text("")
-        yield heading("timeline")
-        yield columns(_moment(one, run, moment) for run in one.runs for moment in run.moments)
+        yield from _timeline(one)
     yield text("")
     yield from _limits(one, screen)
+
+
+def _timeline(one: Rehearsed) -> Iterator[RenderableType]:
+    yield text("")
+    yield heading("timeline")
+    yield columns(_moment(one, run, moment) for run in one.runs for moment in run.moments)
 
 
 def _moment(one: Rehearsed, run: Run, moment: Moment) -> Iterable[RenderableType]:
