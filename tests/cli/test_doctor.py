@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema_rs
@@ -46,3 +47,37 @@ def test_changes_that_are_not_committed_are_a_note(tmp_path: Path, capsys: pytes
 
     assert run(["doctor", str(tmp_path)]) == 0
     assert "has changes not committed" in capsys.readouterr().out
+
+
+def test_what_a_rehearsal_would_have_to_build_first_is_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    go = tmp_path / "bin" / "go"
+    go.parent.mkdir()
+    go.write_text("#!/bin/sh\necho go version go1.26.0\n")
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{go.parent}:/usr/bin:/bin")
+
+    run(["doctor", str(tmp_path), "--output", "json"])
+
+    (sandbox,) = (check for check in json.loads(capsys.readouterr().out)["checks"] if check["name"] == "sandbox")
+    assert (sandbox["met"], sandbox["needed"]) == (True, False)
+    assert re.search(
+        r"^0 of 12 programs are there, 0 MB; the first start builds the rest, about \d+ min$", sandbox["found"]
+    )
+
+
+def test_a_rehearsal_that_cannot_be_is_a_note_that_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("PATH", str(tmp_path / "no-programs"))
+
+    run(["doctor", str(tmp_path), "--output", "json"])
+
+    (sandbox,) = (check for check in json.loads(capsys.readouterr().out)["checks"] if check["name"] == "sandbox")
+    assert not sandbox["met"]
+    assert "Go is not installed" in sandbox["hint"]
+    assert "openssl is not installed" in sandbox["hint"]
+    assert "--kubeconfig of any disposable cluster" in sandbox["hint"]

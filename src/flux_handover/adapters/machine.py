@@ -14,6 +14,9 @@ from pathlib import Path
 
 from flux_handover.adapters.engine import Engine, engine_path
 from flux_handover.adapters.git import Repository
+from flux_handover.adapters.sandbox.binaries.doctor import EVERYTHING, diagnose
+from flux_handover.adapters.sandbox.binaries.providers import Modules, State
+from flux_handover.adapters.sandbox.control.plane import ELSEWHERE
 from flux_handover.errors import HandoverError
 
 PYTHON = (3, 11)
@@ -45,7 +48,7 @@ class Check:
 
 def examined(path: Path) -> tuple[Check, ...]:
     """Every check of the machine, and of the repository at `path`."""
-    return (*_machine(), *_repository(path))
+    return (*_machine(), _sandbox(), *_repository(path))
 
 
 def _machine() -> Iterator[Check]:
@@ -78,6 +81,18 @@ def _engine() -> Check:
     except HandoverError as error:
         return Check("engine", Need.ALWAYS, False, error.message, error.hint)
     return Check("engine", Need.ALWAYS, True, f"{version.engine}, kustomize {version.kustomize}, at {path}")
+
+
+def _sandbox() -> Check:
+    """What a rehearsal needs: the programs of a control plane, built or to be built, and a system that runs them."""
+    diagnosis = diagnose(EVERYTHING, (Modules(),))
+    ready = [offer for offer in diagnosis.programs if offer.state is State.READY]
+    lacking = sorted({offer.reason for offer in diagnosis.programs if offer.state is State.MISSING})
+    lacking += [f"{tool} is not installed" for tool in diagnosis.missing_tools]
+    minutes = f"; the first start builds the rest, about {-(-diagnosis.seconds // 60)} min" if diagnosis.seconds else ""
+    found = f"{len(ready)} of {len(diagnosis.programs)} programs are there, {diagnosis.megabytes} MB{minutes}"
+    hint = f"{'; '.join(lacking)}; or {ELSEWHERE}" if lacking else ""
+    return Check("sandbox", Need.SOMETIMES, not lacking, found, hint)
 
 
 def _repository(path: Path) -> Iterator[Check]:
