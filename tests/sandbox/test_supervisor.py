@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -47,6 +49,25 @@ def test_a_start_that_fails_says_why(program_file: Callable[[str, str], Path], t
     assert caught.value.message == "the sandbox did not start"
     assert "kube-apiserver did not start" in caught.value.hint
     assert not supervisor.is_held(tmp_path / "sandbox")
+
+
+def test_whoever_is_interrupted_leaves_no_sandbox_behind(
+    program_file: Callable[[str, str], Path], tmp_path: Path, eventually: Eventually
+) -> None:
+    for name in supervisor.PROGRAMS:
+        program_file(f"bin/{name}", "exec sleep 600")
+    place = tmp_path / "sandbox"
+    code = f"import sys, pathlib; from {supervisor.__name__} import up; place, given = map(pathlib.Path, sys.argv[1:]);"
+    code += " up(place, directory=given)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    client = subprocess.Popen([sys.executable, "-c", code, str(place), str(tmp_path / "bin")], env=environment)
+    eventually(lambda: (place / supervisor.INSIDE / "logs" / "etcd.log").exists(), what="it is starting")
+
+    client.send_signal(signal.SIGINT)
+
+    assert client.wait(30) != 0
+    eventually(lambda: not supervisor.is_held(place), what="nobody holds the folder")
+    eventually(lambda: not (place / supervisor.INSIDE).exists(), what="its folder is gone")
 
 
 @pytest.fixture

@@ -57,7 +57,12 @@ def up(folder: Path, *, directory: Path | None = None) -> State:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
-    return awaited(folder, process)
+    try:
+        return awaited(folder, process)
+    except BaseException:
+        # Whoever stops waiting, by Ctrl-C too, does not know of the sandbox, and would not end it.
+        process.terminate()
+        raise
 
 
 def awaited(folder: Path, process: subprocess.Popen[bytes]) -> State:
@@ -73,7 +78,6 @@ def awaited(folder: Path, process: subprocess.Popen[bytes]) -> State:
             words = state.error if state else "it ended at once"
             raise SandboxError("the sandbox did not start", where=str(folder / LOG), hint=words)
         time.sleep(0.1)
-    process.terminate()
     raise SandboxError("the sandbox did not start in time", where=str(folder / LOG))
 
 

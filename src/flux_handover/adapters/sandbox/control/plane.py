@@ -74,8 +74,10 @@ class ControlPlane:
         self.processes = Processes(self.folder)
         try:
             self._start()
-        except BaseException:
-            self.processes.keep_folder()
+        except BaseException as error:
+            # Logs explain a failure; an interrupt needs no explanation.
+            if isinstance(error, Exception):
+                self.processes.keep_folder()
             self.processes.close()
             raise
         return self
