@@ -35,6 +35,17 @@ def test_nothing_changes_between_equal_trees(judge: Judge) -> None:
     assert (report.base, report.revision, report.clusters) == ("commit-0", "commit-1", ("clusters/main",))
 
 
+def test_a_child_may_be_faster_than_the_removal_of_its_source(judge: Judge) -> None:
+    other = SOURCE.replace("name: fleet", "name: other")
+    before: Files = {"clusters/main/apps.yaml": ks("apps", "./apps", source="other"), "clusters/main/other.yaml": other}
+    after: Files = {**before, **ONLY_NOTES, "clusters/main/other.yaml": None}
+
+    (report,) = judge.reports(fleet(before), fleet(after))
+
+    assert {str(one.id) for one in report.deletes} == {"ConfigMap/notes/memos", "GitRepository/flux-system/other"}
+    assert not any("with its live spec at revision" in reason for reason in report.undecided)
+
+
 @pytest.mark.parametrize(
     "after",
     [

@@ -81,12 +81,15 @@ def operator_version(cluster: Cluster) -> str:
 def _stale(
     before: Revision | None, after: Revision, instances: Mapping[ObjectId, Rendered], builder: Builder
 ) -> tuple[Build, ...]:
-    """The specs that the cluster had and that this revision changes or drops, and those that operators give."""
+    """The specs that the cluster had and that this revision changes, drops or takes the source from, and those
+    that operators give."""
     old = before.cluster if before else after.cluster
     given = [*_given(instances), *(_synced(before, builder) if before else ())]
-    known = after.cluster.builds
+    known, homeless = after.cluster.builds, old.sources.keys() - after.cluster.sources.keys()
     specs = [
-        ks for ks in (*(build.ks for build in old), *given) if ks.id not in known or _spec(known[ks.id].ks) != _spec(ks)
+        ks
+        for ks in (*(build.ks for build in old), *given)
+        if ks.id not in known or ks.source in homeless or _spec(known[ks.id].ks) != _spec(ks)
     ]
     if not specs:
         return ()

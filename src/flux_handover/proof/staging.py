@@ -44,6 +44,7 @@ from flux_handover.proof.world import (
 from flux_handover.proof.world import Build as Outcome
 
 FIXED = "as declared"
+NO_SOURCES: Mapping[ObjectId, Source] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,12 @@ def staged(stages: Sequence[Stage], gates: Gates) -> Staged:
     """The world and environment of a series of at least one stage."""
     facets = Facets(_definitions(stages), gates)
     opaque = _opaque(stages)
+    ever = {id: source for stage in stages for id, source in stage.cluster.sources.items()}
     builds: dict[Rendered, Outcome] = {}
     for stage in stages:
-        builds.update(_rendered(stage, facets, opaque))
+        builds.update(_rendered(stage, facets, opaque, ever))
     environment = Environment(gates, RenderTable(builds), _controllers(stages, facets))
-    pushes = tuple(Push(tuple(sorted(_pushed(*pair).items()))) for pair in pairwise(stages))
+    pushes = tuple(Push(tuple(sorted(_pushed(*pair, ever).items()))) for pair in pairwise(stages))
     return Staged(_world(stages[0], facets, opaque), environment, pushes, opaque)
 
 
@@ -122,9 +124,12 @@ def _opaque(stages: Sequence[Stage]) -> frozenset[ObjectId]:
     return frozenset(id for id, found in inputs.items() if len(found) == 1 and "built" not in found)
 
 
-def _rendered(stage: Stage, facets: Facets, opaque: frozenset[ObjectId]) -> Iterator[tuple[Rendered, Outcome]]:
-    own = _own_sources(stage.cluster)
-    for build in (*stage.stale, *stage.cluster):
+def _rendered(
+    stage: Stage, facets: Facets, opaque: frozenset[ObjectId], ever: Mapping[ObjectId, Source]
+) -> Iterator[tuple[Rendered, Outcome]]:
+    own = _own_sources(stage.cluster, ever)
+    # A Kustomization whose source left Git has no build there, but the source is live until it is pruned.
+    for build in (*stage.cluster, *stage.stale):
         revision = stage.revision if build.ks.source in own else FIXED
         outcome = Built(()) if build.id in opaque else _outcome(build, facets)
         yield (build.id, kustomization_spec(build.ks), revision), outcome
@@ -156,9 +161,11 @@ def _outcome(build: Build, facets: Facets) -> Outcome:
             return Unknown(f"{build.id} cannot be built here: {reason}")
 
 
-def _own_sources(cluster: Cluster) -> frozenset[ObjectId]:
+def _own_sources(cluster: Cluster, ever: Mapping[ObjectId, Source]) -> frozenset[ObjectId]:
+    """The sources that bring this repository, and those of other revisions that would if they were still live."""
     root = root_source(cluster)
-    return frozenset(source.id for source in cluster.sources.values() if is_same_repository(source, root))
+    sources = {**ever, **cluster.sources}
+    return frozenset(id for id, source in sources.items() if is_same_repository(source, root))
 
 
 def root_source(cluster: Cluster) -> Source:
@@ -166,21 +173,21 @@ def root_source(cluster: Cluster) -> Source:
     return cluster.sources[cluster.builds[cluster.root].ks.source]
 
 
-def _heads(stage: Stage) -> dict[str, str]:
-    own = _own_sources(stage.cluster)
-    sources = stage.cluster.sources.values()
+def _heads(stage: Stage, ever: Mapping[ObjectId, Source]) -> dict[str, str]:
+    own = _own_sources(stage.cluster, ever)
+    sources = {**ever, **stage.cluster.sources}.values()
     return {origin_of(source): stage.revision if source.id in own else FIXED for source in sources}
 
 
-def _pushed(before: Stage, after: Stage) -> dict[str, str]:
+def _pushed(before: Stage, after: Stage, ever: Mapping[ObjectId, Source]) -> dict[str, str]:
     """The heads that a push brings; one that gives the repository another address arrives at the old one first."""
-    own = _own_sources(before.cluster)
+    own = _own_sources(before.cluster, NO_SOURCES)
     old = {origin_of(source): after.revision for source in before.cluster.sources.values() if source.id in own}
-    return {**old, **_heads(after)}
+    return {**old, **_heads(after, ever)}
 
 
 def _world(stage: Stage, facets: Facets, opaque: frozenset[ObjectId]) -> World:
-    heads = _heads(stage)
+    heads = _heads(stage, NO_SOURCES)
     live = {**_phantoms(stage), **dict(_live(stage, facets))}
     artifacts = {id: heads[origin_of(source)] for id, source in stage.cluster.sources.items()}
     missing = {build.ks.source: FIXED for build in stage.cluster if build.ks.source not in artifacts}
@@ -233,7 +240,7 @@ def _phantoms(stage: Stage) -> dict[ObjectId, Live]:
 
 
 def _records(stage: Stage, facets: Facets, live: Mapping[ObjectId, Live]) -> Iterator[tuple[ObjectId, Record]]:
-    own = _own_sources(stage.cluster)
+    own = _own_sources(stage.cluster, NO_SOURCES)
     for build in stage.cluster:
         objects = build.present
         revision = stage.revision if build.ks.source in own else FIXED
