@@ -115,13 +115,18 @@ def _all_objects(stage: Stage) -> Iterator[Object]:
 
 
 def _opaque(stages: Sequence[Stage]) -> frozenset[ObjectId]:
-    """Kustomizations that do not build in any stage, each time with the same inputs (rules.md R8)."""
+    """Kustomizations that do not build in any stage, each time with the same inputs (rules.md R8).
+
+    One that comes later and fails is not among them: nobody had it ready, and what depends on it waits.
+    """
     inputs: dict[ObjectId, set[str]] = {}
     for stage in stages:
         for build in stage.cluster:
             built = build.status is BuildStatus.OK or bool(build.lasting)
             inputs.setdefault(build.id, set()).add("built" if built else build.inputs)
-    return frozenset(id for id, found in inputs.items() if len(found) == 1 and "built" not in found)
+    failing = {build.id for stage in stages for build in stage.cluster if build.status is BuildStatus.FAILED}
+    new = failing - {build.id for build in stages[0].cluster}
+    return frozenset(id for id, found in inputs.items() if len(found) == 1 and "built" not in found) - new
 
 
 def _rendered(
