@@ -1,193 +1,264 @@
-"""A world in the model and on real controllers: where each revision may end, and where it did end."""
+"""Plays small worlds on a real control plane, several at once, and says what came of each revision.
+
+Nothing here waits for a fixed time. All Kustomizations of a world are asked to reconcile, and asked again once
+each has done so, until a whole round changes nothing: that is when the model too calls a world at rest.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from sandbox.worlds import World
+from sandbox.judging import Ending, Ids, Outcome
+from sandbox.worlds import World, belongs
 
-from flux_handover.adapters.recorder import Recorder
+from flux_handover.adapters.recorder import Happened, Recorder
 from flux_handover.adapters.sandbox.session import Sandbox
 from flux_handover.adapters.sandbox.world.git import BareRepository
 from flux_handover.errors import ClusterError
-from flux_handover.model.building import Builder, Network
-from flux_handover.model.detection import detect
-from flux_handover.model.reading import Reading, take_snapshot
-from flux_handover.model.snapshot import Snapshot
-from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, mapping
-from flux_handover.proof.exploration import Reachable, explore
-from flux_handover.proof.gates import Gates
-from flux_handover.proof.reconcile_cluster import UserStep
-from flux_handover.proof.settle import settled
-from flux_handover.proof.stages import Revision, stage_of
-from flux_handover.proof.staging import Staged, staged
-from flux_handover.proof.world import World as Model
+from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, id_of, mapping
 
-LIMIT = 60_000
-QUIET, PATIENCE = 4.0, 45.0
+PATIENCE = 240.0
+PAUSE = 0.2
+QUIET_ROUNDS = 1
 SOURCE = "main"
+REQUEST = "reconcile.fluxcd.io/requestedAt"
+SOURCES, KUSTOMIZATIONS = (SOURCE_GROUP, "GitRepository"), (KUSTOMIZE_GROUP, "Kustomization")
+Manifest = Mapping[str, Any]
+
+
+class Restless(Exception):
+    """Time is up, and controllers still had something to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """What is there once nobody has anything left to do, and which Kustomizations fail.
+class Scenery:
+    """The objects of a world at one moment."""
 
-    One that waits for another is not ready either, but does not fail by itself: the model leaves it as it was.
-    """
-
-    alive: frozenset[ObjectId]
-    unready: frozenset[ObjectId]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the model allows for one revision."""
-
-    reach: Reachable
-    endings: Mapping[Ending, frozenset[Model]]
+    manifests: Mapping[ObjectId, Manifest]
 
     @property
-    def deletions(self) -> frozenset[ObjectId]:
-        """Everything that some order deletes."""
-        return frozenset(self.reach.deletions)
+    def ending(self) -> Ending:
+        """What the model would call it."""
+        terminating = frozenset(id for id, manifest in self.manifests.items() if is_terminating(manifest))
+        failing = frozenset(id for id, m in self.manifests.items() if id.kind == "Kustomization" and has_failed(m))
+        return Ending(frozenset(self.manifests), terminating, failing - terminating)
+
+    @property
+    def uids(self) -> Mapping[ObjectId, str]:
+        """The uid of each object."""
+        return {id: str(manifest["metadata"]["uid"]) for id, manifest in self.manifests.items()}
+
+    @property
+    def print(self) -> Mapping[ObjectId, object]:
+        """What a round of reconciles must leave as it is: labels may change for ever between two owners."""
+        return {id: print_of(manifest) for id, manifest in self.manifests.items()}
+
+    def of(self, group: str, kind: str) -> Iterator[tuple[ObjectId, Manifest]]:
+        """Its objects of one kind."""
+        return ((id, m) for id, m in self.manifests.items() if (id.group, id.kind) == (group, kind))
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the controllers did with one revision."""
+class Play:
+    """One world on a sandbox."""
 
-    ending: Ending
-    deleted: frozenset[ObjectId]
+    def __init__(self, world: World, sandbox: Sandbox, recorder: Recorder, universe: Ids) -> None:
+        self._world, self._cluster, self._recorder = world, sandbox.cluster, recorder
+        self._bare: BareRepository = sandbox.world.repository(world.url)
+        self._kinds = sorted({(id.group, id.kind) for id in universe} | {SOURCES, KUSTOMIZATIONS})
+        self._namespaces = sorted({id.namespace for id in universe if id.namespace} | {world.namespace})
+        self._global = frozenset((id.group, id.kind) for id in universe if not id.namespace)
+        self._own = frozenset() if any(id.name == world.namespace for id in universe) else {world.namespace}
+        self._mark = 0
 
-
-def modelled(world: World, builder: Builder, gates: Gates) -> tuple[Staged, Model]:
-    """The series in the model, and the world at rest at its first revision."""
-    stages, before = [], None
-    snapshot: Snapshot | None = None
-    for number, tree in enumerate(world.trees, 1):
-        snapshot = take_snapshot(tree, str(number), builder, detect, Reading(None, Network.DENIED), snapshot)
-        (cluster,) = snapshot.clusters
-        revision = Revision(str(number), tree, cluster)
-        stages.append(stage_of(revision, before, builder))
-        before = revision
-    series = staged(stages, gates)
-    return series, settled(replace(series.world, crashes=0), series.environment).world
-
-
-def judged(starts: Iterable[Model], series: Staged, number: int, ids: frozenset[ObjectId]) -> Judged:
-    """Everything that a push can lead to from any of the worlds that it may meet."""
-    fresh = [replace(start, step=0, crashes=0) for start in starts]
-    reach = explore(fresh, series.environment, (UserStep(series.pushes[number]),), limit=LIMIT)
-    endings: dict[Ending, set[Model]] = {}
-    for end in reach.settled:
-        endings.setdefault(ending_of(end, ids), set()).add(end)
-    return Judged(reach, {ending: frozenset(ends) for ending, ends in endings.items()})
-
-
-def ending_of(end: Model, ids: frozenset[ObjectId]) -> Ending:
-    """The ending that a world of the model is."""
-    alive = frozenset(id for id in end.live if id in ids)
-    records = ((id, end.records[id]) for id in alive if id.kind == "Kustomization" and id in end.records)
-    return Ending(alive, frozenset(id for id, record in records if not record.ready))
-
-
-def ids_of(series: Staged, start: Model) -> frozenset[ObjectId]:
-    """Every object that the series speaks of."""
-    found = set(start.live)
-    for number in range(len(series.pushes)):
-        reach = explore((replace(start, step=0),), series.environment, (UserStep(series.pushes[number]),), limit=LIMIT)
-        found |= {id for end in reach.settled for id in end.live}
-    return frozenset(found)
-
-
-class Player:
-    """Plays worlds on one sandbox, one after the other."""
-
-    def __init__(self, sandbox: Sandbox, recorder: Recorder) -> None:
-        self._cluster, self._recorder, self._world = sandbox.cluster, recorder, sandbox.world
-
-    def begin(self, world: World) -> BareRepository:
-        """Applies a world's namespace, source and root by hand, at its first revision."""
-        bare = self._world.repository(world.url)
-        sha = bare.commit(world.trees[0], "main", "1")
-        self._cluster.apply(named("v1", "Namespace", world.namespace), field_manager="kubectl")
-        source = {"interval": "1h", "url": world.url, "ref": {"branch": "main"}}
-        self._apply(world, f"{SOURCE_GROUP}/v1", "GitRepository", SOURCE, source)
+    def begin(self, start: Ending) -> None:
+        """Applies a world's namespace, source and root by hand, and waits until all is as the model begins."""
+        sha = self._bare.commit(self._world.trees[0], "main", "1")
+        self._cluster.apply(named("v1", "Namespace", self._world.namespace), field_manager="kubectl")
+        source = {"interval": "1h", "url": self._world.url, "ref": {"branch": "main"}}
+        self._apply(f"{SOURCE_GROUP}/v1", "GitRepository", SOURCE, source)
         reference = {"kind": "GitRepository", "name": SOURCE}
-        spec = {"interval": "1h", "path": "./flux", "prune": True, "retryInterval": "5s", "sourceRef": reference}
-        self._apply(world, f"{KUSTOMIZE_GROUP}/v1", "Kustomization", "root", spec)
-        self._settle(world, sha, time.monotonic())
-        return bare
+        spec = {"interval": "1h", "path": "./flux", "prune": True, "sourceRef": reference}
+        self._apply(f"{KUSTOMIZE_GROUP}/v1", "Kustomization", "root", spec)
+        found = self._settled(sha, lambda outcome: outcome.ending == start)
+        if found.ending != start:
+            raise Restless(f"it does not begin as the model does: {differences(found.ending, start)}")
 
-    def push(self, world: World, bare: BareRepository, number: int, ids: frozenset[ObjectId], allowed: Judged) -> Seen:
-        """Pushes a revision; what came of it once nothing changes any more and the ending is allowed, or time is up."""
-        before = len(self._recorder.settled())
-        sha = bare.commit(world.trees[number], "main", str(number + 1))
-        self._request(world, SOURCE_GROUP, "GitRepository", sha)
-        start = time.monotonic()
+    def push(self, number: int) -> str:
+        """Makes a revision, counted from 1 after the first, the head; its commit."""
+        self._mark = len(self._recorder.changes)
+        sha = self._bare.commit(self._world.trees[number], "main", str(number + 1))
+        self._request(self._scenery([SOURCES]), sha)
+        return sha
+
+    def outcome(self, sha: str, allowed: Iterable[Outcome]) -> Outcome:
+        """What came of a push once a whole round changes nothing; what the model allows, if that is ever seen."""
+        expected = frozenset(allowed)
+        return self._settled(sha, lambda outcome: outcome in expected)
+
+    def calm(self, sha: str) -> Outcome:
+        """What there is once a whole round changes nothing, whatever it is."""
+        return self._settled(sha, lambda outcome: True)
+
+    def scenery(self) -> Scenery:
+        """All that the world has now, whether the model knows of it or not."""
+        return self._scenery(self._kinds)
+
+    def _scenery(self, kinds: Iterable[tuple[str, str]]) -> Scenery:
+        found: dict[ObjectId, Manifest] = {}
+        for group, kind in kinds:
+            for namespace in [""] if (group, kind) in self._global else self._namespaces:
+                found |= {id_of(m): m for m in self._cluster.list(group, kind, namespace=namespace)}
+        return Scenery({id: manifest for id, manifest in found.items() if self._is_own(id)})
+
+    def round(self) -> None:
+        """Every Kustomization reconciles once more, for each may have something to do that nobody told it."""
+        stamp = f"{time.time()}"
+        self._request(self._scenery([KUSTOMIZATIONS]), stamp)
+        end = time.monotonic() + PATIENCE
+        while any(is_asked(manifest, stamp) for manifest in self._scenery([KUSTOMIZATIONS]).manifests.values()):
+            self._pause(end)
+
+    def _settled(self, sha: str, is_expected: Callable[[Outcome], bool]) -> Outcome:
+        end = time.monotonic() + PATIENCE
+        self._await_artifacts(sha, end)
+        before, quiet = self.scenery(), 0
         while True:
-            self._settle(world, sha, start)
-            # What would happen at the next interval belongs to the ending.
-            self._request(world, KUSTOMIZE_GROUP, "Kustomization", f"{time.time()}")
-            self._settle(world, sha, start)
-            ending = self._ending(ids)
-            if ending in allowed.endings or time.monotonic() - start > PATIENCE:
-                break
-        changes = self._recorder.settled()[before:]
-        gone = {change.id for change in changes if change.happened.value == "deleted"}
-        return Seen(self._ending(ids), frozenset(gone & ids))
+            self.round()
+            after = self._caught_up(end)
+            quiet = quiet + 1 if after.print == before.print and not is_busy(after) else 0
+            before, outcome = after, Outcome(after.ending, self._deleted())
+            if quiet >= QUIET_ROUNDS and (is_expected(outcome) or time.monotonic() > end):
+                return outcome
+            if time.monotonic() > end + PATIENCE:
+                raise Restless(f"{self._world.name} does not come to rest")
 
-    def _request(self, world: World, group: str, kind: str, stamp: str) -> None:
-        """Asks for a reconcile of all that is there; what goes meanwhile is asked in vain."""
-        change = {"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": stamp}}}
-        for manifest in self._cluster.list(group, kind, namespace=world.namespace):
-            if "deletionTimestamp" not in mapping(manifest.get("metadata")):
+    def _await_artifacts(self, sha: str, end: float) -> None:
+        while not all(has_artifact(manifest, sha) for manifest in self._scenery([SOURCES]).manifests.values()):
+            self._pause(end)
+
+    def _caught_up(self, end: float) -> Scenery:
+        """What is there, once the recorder has seen as much."""
+        while True:
+            scenery, recorded = self.scenery(), self._recorder.current()
+            if scenery.uids == {id: uid for id, uid in recorded.items() if self._is_own(id)}:
+                return scenery
+            self._pause(end)
+
+    def _deleted(self) -> Ids:
+        changes = self._recorder.changes[self._mark :]
+        return frozenset(c.id for c in changes if c.happened is Happened.DELETED and self._is_own(c.id))
+
+    def _is_own(self, id: ObjectId) -> bool:
+        is_known = (id.group, id.kind) in self._kinds
+        return is_known and belongs(id, self._world.namespace) and id.name not in self._own
+
+    def _request(self, asked: Scenery, stamp: str) -> None:
+        """Asks for a reconcile; what goes meanwhile is asked in vain."""
+        change = {"metadata": {"annotations": {REQUEST: stamp}}}
+        for id, manifest in asked.manifests.items():
+            if not is_terminating(manifest):
                 with suppress(ClusterError):
-                    id = ObjectId(group, kind, world.namespace, str(manifest["metadata"]["name"]))
                     self._cluster.patch(id, change, field_manager="flux")
 
-    def _apply(self, world: World, version: str, kind: str, name: str, spec: Mapping[str, Any]) -> None:
-        manifest = {**named(version, kind, name, world.namespace), "spec": spec}
+    def _apply(self, version: str, kind: str, name: str, spec: Manifest) -> None:
+        manifest = {**named(version, kind, name, self._world.namespace), "spec": spec}
         self._cluster.apply(manifest, field_manager="kubectl")
 
-    def _settle(self, world: World, sha: str, start: float) -> None:
-        """Waits until every Kustomization has tried the commit and nothing has changed for a while, or time is up."""
-        last, seen = time.monotonic(), len(self._recorder.changes)
-        while time.monotonic() - start < PATIENCE:
-            time.sleep(0.3)
-            if len(self._recorder.changes) != seen or not all(self._has_tried(world, sha)):
-                last, seen = time.monotonic(), len(self._recorder.changes)
-            if time.monotonic() - last > QUIET:
-                return
-
-    def _has_tried(self, world: World, sha: str) -> Iterator[bool]:
-        for manifest in self._cluster.list(SOURCE_GROUP, "GitRepository", namespace=world.namespace):
-            yield sha in str(mapping(mapping(manifest.get("status")).get("artifact")).get("revision"))
-        for manifest in self._cluster.list(KUSTOMIZE_GROUP, "Kustomization", namespace=world.namespace):
-            status = mapping(manifest.get("status"))
-            waits = any(c.get("reason") in WAITING for c in status.get("conditions") or ())
-            suspended = bool(mapping(manifest.get("spec")).get("suspend"))
-            yield suspended or waits or sha in str(status.get("lastAttemptedRevision"))
-
-    def _ending(self, ids: frozenset[ObjectId]) -> Ending:
-        found = {id: self._cluster.get(id) for id in ids}
-        alive = {id: manifest for id, manifest in found.items() if manifest is not None}
-        ks = {id: manifest for id, manifest in alive.items() if id.kind == "Kustomization"}
-        return Ending(frozenset(alive), frozenset(id for id, manifest in ks.items() if has_failed(manifest)))
+    def _pause(self, end: float) -> None:
+        if time.monotonic() > end + PATIENCE:
+            raise Restless(f"{self._world.name}: the controllers do not answer")
+        time.sleep(PAUSE)
 
 
-WAITING = ("DependencyNotReady", "ArtifactFailed", "BuildFailed")
-
-
-def has_failed(manifest: Mapping[str, Any]) -> bool:
-    """Whether it is not ready, for a reason of its own."""
+def ready(manifest: Manifest) -> Manifest:
+    """The Ready condition of an object."""
     conditions = mapping(manifest.get("status")).get("conditions") or ()
-    ready: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
-    return ready.get("status") != "True" and ready.get("reason") != "DependencyNotReady"
+    return next((one for one in conditions if one.get("type") == "Ready"), {})
+
+
+def has_failed(manifest: Manifest) -> bool:
+    """Whether a Kustomization is not ready, for a reason of its own."""
+    condition = ready(manifest)
+    return condition.get("status") != "True" and not is_waiting(condition)
+
+
+def is_waiting(condition: Manifest) -> bool:
+    """Whether a Kustomization waits for another one, or for its source."""
+    message = str(condition.get("message"))
+    lacks_source = condition.get("reason") == "ArtifactFailed" and "path not found" not in message
+    return lacks_source or condition.get("reason") == "DependencyNotReady"
+
+
+def is_terminating(manifest: Manifest) -> bool:
+    """Whether its deletion was asked for."""
+    return "deletionTimestamp" in manifest["metadata"]
+
+
+def is_suspended(manifest: Manifest) -> bool:
+    """Whether its controller passes it over."""
+    return bool(mapping(manifest.get("spec")).get("suspend"))
+
+
+def is_asked(manifest: Manifest, stamp: str) -> bool:
+    """Whether a Kustomization was asked to reconcile, and has not done so."""
+    if is_terminating(manifest) or is_suspended(manifest):
+        return False
+    notes = manifest["metadata"].get("annotations") or {}
+    return notes.get(REQUEST) == stamp and mapping(manifest.get("status")).get("lastHandledReconcileAt") != stamp
+
+
+def has_artifact(manifest: Manifest, sha: str) -> bool:
+    """Whether a source offers a commit, or cannot."""
+    stuck = is_terminating(manifest) or is_suspended(manifest) or ready(manifest).get("status") == "False"
+    return stuck or sha in revision_of(manifest)
+
+
+def is_busy(scenery: Scenery) -> bool:
+    """Whether some Kustomization is in the middle of a reconcile, or has not tried what its source offers."""
+    offered = {id.name: revision_of(manifest) for id, manifest in scenery.of(*SOURCES)}
+    return any(has_work(manifest, offered) for _, manifest in scenery.of(*KUSTOMIZATIONS))
+
+
+def has_work(manifest: Manifest, offered: Mapping[str, str]) -> bool:
+    """Whether a Kustomization still has something to do, by what the sources of its world offer."""
+    if is_terminating(manifest) or is_suspended(manifest):
+        return False
+    condition = ready(manifest)
+    if condition.get("status") not in ("True", "False"):
+        return True
+    revision = offered.get(manifest["spec"]["sourceRef"]["name"])
+    tried = mapping(manifest.get("status")).get("lastAttemptedRevision") == revision
+    return not (tried or is_waiting(condition) or condition.get("reason") == "ArtifactFailed")
+
+
+def revision_of(source: Manifest) -> str:
+    """The revision of the artifact that a source offers."""
+    return str(mapping(mapping(source.get("status")).get("artifact")).get("revision"))
+
+
+def print_of(manifest: Manifest) -> object:
+    """What of an object tells whether it is still the same, as far as an ending goes."""
+    metadata, status, condition = manifest["metadata"], mapping(manifest.get("status")), ready(manifest)
+    entries = mapping(status.get("inventory")).get("entries") or ()
+    inventory = sorted(str(entry["id"]) for entry in entries)
+    state = condition.get("status"), condition.get("reason"), status.get("lastAppliedRevision"), inventory
+    return metadata["uid"], metadata.get("generation"), is_terminating(manifest), state
+
+
+def differences(seen: Ending, allowed: Ending) -> str:
+    """What two endings do not share, for a person."""
+    parts = {
+        "not there": allowed.alive - seen.alive,
+        "there": seen.alive - allowed.alive,
+        "terminating": seen.terminating ^ allowed.terminating,
+        "failing": seen.failing - allowed.failing,
+        "not failing": allowed.failing - seen.failing,
+    }
+    return "; ".join(f"{what}: {', '.join(map(str, sorted(ids)))}" for what, ids in parts.items() if ids) or "nothing"
 
 
 def named(version: str, kind: str, name: str, namespace: str = "") -> dict[str, Any]:

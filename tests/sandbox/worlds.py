@@ -7,18 +7,22 @@ and the other Kustomizations. Their directories are named after them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import yaml
 
-from flux_handover.objects import KUSTOMIZE_GROUP, PRUNE, RECONCILE, SOURCE_GROUP, SSA
+from flux_handover.objects import KUSTOMIZE_GROUP, PRUNE, RECONCILE, SOURCE_GROUP, SSA, ObjectId
 from flux_handover.tree import File, Tree, blob_digest
 
 Manifest = Mapping[str, Any]
 Revision = Mapping[str, tuple[Manifest, ...]]
-PREFIX = "world-"
+Parts = dict[str, tuple[Manifest, ...]]
+Scene = Callable[["Writer"], tuple[Parts, ...]]
+DOMAIN = "example.org"
+PREFIX, WITHIN = "world-", "--of--"
+OF_THE_CLUSTER = frozenset({"kube-root-ca.crt", "default"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,11 @@ class World:
 
     name: str
     trees: tuple[Tree, ...]
+    scene: Scene = field(compare=False, repr=False)
+
+    def again(self, suffix: str) -> World:
+        """The same world once more, in namespaces of its own."""
+        return world(f"{self.name}-{suffix}", self.scene)
 
     @property
     def namespace(self) -> str:
@@ -39,8 +48,11 @@ class World:
         return f"https://git.example.org/worlds/{self.name}"
 
 
-Parts = dict[str, tuple[Manifest, ...]]
-Scene = Callable[["Writer"], tuple[Parts, ...]]
+def belongs(id: ObjectId, namespace: str) -> bool:
+    """Whether an object is part of the world of this namespace: in it, or in a namespace or group of that world."""
+    place = id.namespace or id.name
+    mine = place == namespace or place.endswith((f"{WITHIN}{namespace}", f".{namespace}.{DOMAIN}"))
+    return mine and id.name not in OF_THE_CLUSTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ class Writer:
     def ks(self, name: str, *, path: Any = "", **spec: Any) -> Manifest:
         """A Kustomization of the world's own source; it builds the directory of its name."""
         content = {"interval": "1h", "prune": True, "path": f"./{path or name}", **spec}
-        source = {"sourceRef": {"kind": "GitRepository", "name": "main"}, "retryInterval": "5s", "timeout": "20s"}
+        source = {"sourceRef": {"kind": "GitRepository", "name": "main"}, "timeout": "20s"}
         return self._of(f"{KUSTOMIZE_GROUP}/v1", "Kustomization", name, spec={**source, **content})
 
     def config(self, name: str, *, namespace: str = "", **content: str) -> Manifest:
@@ -66,11 +78,11 @@ class Writer:
 
     def space(self, name: str) -> Manifest:
         """A Namespace of the world."""
-        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{self.namespace}-{name}"}}
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.within(name)}}
 
     def within(self, space: str) -> str:
         """The full name of a Namespace of the world."""
-        return f"{self.namespace}-{space}"
+        return f"{space}{WITHIN}{self.namespace}"
 
     def root(self) -> tuple[Manifest, ...]:
         """The source, and the Kustomization that applies both itself and the source."""
@@ -95,18 +107,23 @@ def marked(manifest: Manifest, *, labels: Any = None, **annotations: str) -> Man
 def tree_of(writer: Writer, parts: Parts) -> Tree:
     """The tree of one revision: the root's directory, and one for each further part.
 
-    A part whose name ends in `.yaml` is a file and holds its text as the one manifest's `text`.
+    A part that holds only a `text` is a file of its own.
     """
-    files = {"flux/root.yaml": (*writer.root(), *parts.get("flux", ()))}
-    files.update({f"{name}/all.yaml": manifests for name, manifests in parts.items() if name != "flux"})
-    texts = {path: yaml.safe_dump_all(map(dict, manifests), sort_keys=False) for path, manifests in files.items()}
-    raw = {name: part[0]["text"] for name, part in parts.items() if name.endswith(".yaml")}
-    return Tree(MappingProxyType({path: file(text) for path, text in {**texts, **raw}.items() if not is_raw(path)}))
+    whole = {"flux": (), **parts}
+    texts = {f"{name}/all.yaml": yaml.safe_dump_all(map(dict, part), sort_keys=False) for name, part in whole.items()}
+    root = yaml.safe_dump_all(map(dict, writer.root()), sort_keys=False)
+    raw = {name: str(part[0]["text"]) for name, part in parts.items() if is_text(part)}
+    files = {
+        "flux/root.yaml": root,
+        **{p: t for p, t in texts.items() if p.removesuffix("/all.yaml") not in raw},
+        **raw,
+    }
+    return Tree(MappingProxyType({path: file(text) for path, text in files.items()}))
 
 
-def is_raw(path: str) -> bool:
-    """Whether a path came from a part that is a file of its own."""
-    return path.endswith(".yaml/all.yaml")
+def is_text(part: tuple[Manifest, ...]) -> bool:
+    """Whether a part is a file of its own."""
+    return any("text" in manifest for manifest in part)
 
 
 def file(text: str) -> File:
@@ -116,9 +133,9 @@ def file(text: str) -> File:
 
 def world(name: str, scene: Scene) -> World:
     """The world of a scene."""
-    empty = World(name, ())
+    empty = World(name, (), scene)
     writer = Writer(empty.namespace, empty.url)
-    return World(name, tuple(tree_of(writer, parts) for parts in scene(writer)))
+    return World(name, tuple(tree_of(writer, parts) for parts in scene(writer)), scene)
 
 
 def text(content: str) -> tuple[Manifest, ...]:
@@ -474,6 +491,3 @@ def two_roots(w: Writer) -> tuple[Parts, ...]:
         {"flux": (w.ks("one", path="apps"),), "apps": (kept,)},
         {"flux": (w.ks("two", path="apps"),), "apps": (kept,)},
     )
-
-
-WORLDS = tuple(world(name, scene) for name, scene in SCENES.items())

@@ -1,0 +1,138 @@
+"""Holds one Kustomization back while the others act, or stops it half-way, so that an order can be chosen.
+
+An admission webhook refuses what kustomize-controller writes or deletes for it. To the controller that is an API
+server that says no: it tries again later, and has changed nothing meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from flux_handover.adapters.sandbox.control.plane import ControlPlane
+from flux_handover.adapters.sandbox.world.http import LoopbackServer, Request, Response, SiteHandler, serving
+from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, mapping
+
+NAME = "turnstile"
+WAIT_SECONDS = 25
+Owner = tuple[str, str]
+CONTROLLER = "system:serviceaccount:flux-system:kustomize-controller"
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A Kustomization that is stopped half-way: whether it has done one thing, and wants to do the next."""
+
+    one: threading.Event = field(default_factory=threading.Event)
+    reached: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+class Turnstile:
+    """Who is held back now; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._held: set[Owner] = set()
+        self._stops: dict[Owner, Stop] = {}
+
+    @contextmanager
+    def hold(self, ks: ObjectId) -> Iterator[None]:
+        """Lets a Kustomization do nothing until the end of the block."""
+        owner = (ks.namespace, ks.name)
+        self._held.add(owner)
+        try:
+            yield
+        finally:
+            self._held.discard(owner)
+
+    @contextmanager
+    def stop_after_one(self, ks: ObjectId) -> Iterator[Stop]:
+        """Lets a Kustomization write or delete one object; the next request waits, and fails once the block ends."""
+        owner = (ks.namespace, ks.name)
+        stop = self._stops[owner] = Stop()
+        try:
+            yield stop
+        finally:
+            stop.over.set()
+            del self._stops[owner]
+
+    def answer(self, request: Request) -> Response:
+        """The verdict on one write."""
+        asked = json.loads(request.body)["request"]
+        owner = owner_of(asked)
+        is_allowed = is_bookkeeping(asked) or not (owner in self._held or self._is_stopped(owner, asked))
+        verdict = {"uid": asked["uid"], "allowed": is_allowed, "status": {"message": f"{NAME} holds {owner}"}}
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": verdict}
+        return Response(200, json.dumps(review).encode(), {"Content-Type": "application/json"})
+
+    def _is_stopped(self, owner: Owner, asked: Manifest) -> bool:
+        stop = self._stops.get(owner)
+        if stop is None or asked.get("dryRun"):
+            return False
+        if not stop.one.is_set():
+            stop.one.set()
+            return False
+        stop.reached.set()
+        stop.over.wait(WAIT_SECONDS)
+        return True
+
+
+def owner_of(asked: Manifest) -> Owner:
+    """Namespace and name of the Kustomization for which an object is written or deleted."""
+    manifest = mapping(asked.get("object") or asked.get("oldObject"))
+    labels = mapping(mapping(manifest.get("metadata")).get("labels"))
+    return str(labels.get(f"{KUSTOMIZE_GROUP}/namespace")), str(labels.get(f"{KUSTOMIZE_GROUP}/name"))
+
+
+def is_bookkeeping(asked: Manifest) -> bool:
+    """Whether a write of a Kustomization is only that of its finalizer, which is nobody's apply."""
+    old, new = mapping(asked.get("oldObject")), mapping(asked.get("object"))
+    return asked["operation"] == "UPDATE" and "spec" in new and marks(old) == marks(new)
+
+
+def marks(manifest: Manifest) -> tuple[object, ...]:
+    """What an apply would change of an owner."""
+    metadata = mapping(manifest.get("metadata"))
+    return manifest.get("spec"), metadata.get("labels"), metadata.get("annotations")
+
+
+@contextmanager
+def turnstile(plane: ControlPlane) -> Iterator[Turnstile]:
+    """A turnstile before a control plane, until the end of the block."""
+    one = Turnstile()
+    certificate = plane.authority.certificate_for("127.0.0.1")
+    server = LoopbackServer(SiteHandler, one.answer)
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(certificate.certificate, certificate.key)
+    server.socket = secure.wrap_socket(server.socket, server_side=True)
+    with serving(server):
+        plane.cluster.apply(configuration(server.port, plane.authority.certificate.read_bytes()), field_manager=NAME)
+        try:
+            yield one
+        finally:
+            plane.cluster.delete(ObjectId("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "", NAME))
+
+
+def configuration(port: int, authority: bytes) -> Manifest:
+    """The webhook as the API server wants it."""
+    client = {"url": f"https://127.0.0.1:{port}/", "caBundle": base64.b64encode(authority).decode()}
+    everything = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"], "scope": "*"}
+    webhook = {
+        "name": f"{NAME}.example.org",
+        "clientConfig": client,
+        "rules": [{**everything, "operations": ["CREATE", "UPDATE", "DELETE"]}],
+        "matchConditions": [{"name": "controller", "expression": f"request.userInfo.username == '{CONTROLLER}'"}],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "failurePolicy": "Fail",
+        "timeoutSeconds": 30,
+    }
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+    return {**head, "metadata": {"name": NAME}, "webhooks": [webhook]}
