@@ -99,6 +99,13 @@ def test_pages_name_no_place_of_one_machine(page: Path) -> None:
     assert re.findall(r"(?<![\w.])/(?:home|root|Users)/\w+", page.read_text()) == []
 
 
+def test_the_first_page_leads_to_every_other() -> None:
+    index = (DOCS / "index.md").read_text()
+    pages = [str(page.relative_to(DOCS)) for page in sorted(DOCS.rglob("*.md")) if page.parent.name != "adr"]
+
+    assert [page for page in pages if f"]({page})" not in index and page != "index.md"] == []
+
+
 def test_contributing_is_one_page() -> None:
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 60
 
