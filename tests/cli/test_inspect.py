@@ -156,5 +156,14 @@ def test_yaml_that_does_not_parse_is_a_finding_and_the_rest_is_read(
     report = read(demo, capsys)
 
     findings = report["findings"]
-    assert [(one["hazard"], one["file"]) for one in findings] == [("G8", "notes.yaml")]
+    assert [(one["hazard"], one["file"]) for one in findings if one["hazard"] == "G8"] == [("G8", "notes.yaml")]
     assert report["installations"]
+
+
+def test_hazards_that_are_there_already_are_findings(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = read(demo, capsys)
+
+    (finding,) = report["findings"]
+    assert (finding["hazard"], finding["cluster"]) == ("O6", "homelab/flux")
+    assert (finding["file"], finding["line"]) == ("homelab/apps/flux-system/namespace.yaml", 2)
+    assert "Namespace/flux-system is applied by" in finding["message"]

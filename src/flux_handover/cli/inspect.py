@@ -24,9 +24,10 @@ def inspect(
     """
     from flux_handover.cli.reading import Wanted, opened, snapshot_of
     from flux_handover.cli.showing import screen, write
+    from flux_handover.proof.guard_clusters import with_hazards
 
     with opened(path) as tools:
-        snapshot = snapshot_of(tools, Wanted(path, revision, cluster, root, allow_network))
+        snapshot = with_hazards(snapshot_of(tools, Wanted(path, revision, cluster, root, allow_network)))
     if output == "json":
         from flux_handover.report.shapes.common import encoded
         from flux_handover.report.shapes.inspect import inspect_report

@@ -47,6 +47,8 @@ SUPPORTED = (Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP, Method.HELM_CHART, Meth
 def choose_target(installation: Installation, cluster: Cluster, tree: Tree, options: Options) -> Target:
     """The end that keeps every setting; raises UnsupportedInstallation or UsageError where there is none."""
     where = version_place(installation, tree)
+    if installation.method is Method.UNKNOWN:
+        _check_root_builds(cluster)
     _check(installation, options, tree, where)
     facts = _operator(installation, options.operator_version, where)
     releasing.check(installation, cluster, tree, facts, where)
@@ -147,6 +149,17 @@ def _check(installation: Installation, options: Options, tree: Tree, where: str)
             f"nothing is known about Flux {installation.version}",
             where=where,
             hint=f"known are {known[0]} to {known[-1]}; move to the nearest with the old installer first",
+        )
+
+
+def _check_root_builds(cluster: Cluster) -> None:
+    """What a root that does not build installs is not known; the cause is told where it is, not as a hint."""
+    root = cluster.builds[cluster.root]
+    if root.failure is not None:
+        raise UnsupportedInstallation(
+            f"{root.id} does not build, so what it installs is not known: {root.failure.message}",
+            where=str(root.failure.where or root.where or cluster.name),
+            hint="repair it in a commit of its own; `flux-handover inspect` shows what else is there",
         )
 
 

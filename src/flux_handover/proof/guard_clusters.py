@@ -11,7 +11,7 @@ from flux_handover.model.render import Repository, render_cluster
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.roots import Root
 from flux_handover.model.snapshot import Snapshot
-from flux_handover.proof.hazards.registry import View
+from flux_handover.proof.hazards.registry import View, findings_of
 from flux_handover.proof.staging import root_source
 from flux_handover.tree import Tree
 
@@ -22,6 +22,14 @@ def views(snapshot: Snapshot) -> Iterator[View]:
     """Each cluster of a snapshot with its files and its Flux."""
     for cluster in snapshot.clusters:
         yield View(snapshot.tree, cluster, snapshot.installations[cluster.name])
+
+
+def with_hazards(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with every hazard that is there already, beside what reading it showed."""
+    seen = {(one.hazard, one.cluster, one.where) for one in snapshot.findings}
+    found = (one for view in views(snapshot) for one in findings_of(view))
+    fresh = tuple(one for one in found if (one.hazard, one.cluster, one.where) not in seen)
+    return replace(snapshot, findings=(*snapshot.findings, *fresh))
 
 
 def continued(before: Snapshot, after: Snapshot, live: frozenset[str], builder: Builder) -> Snapshot:
