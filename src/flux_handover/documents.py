@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from flux_handover.content import Refused, content_of
+from flux_handover.layout import next_line
 from flux_handover.spans import Node, find_nearest, root_of
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -124,8 +125,7 @@ def split_documents(text: str) -> Iterator[tuple[int, str]]:
     for mark in _SPLIT.finditer(text):
         boundary = mark.start()
         if mark.group() == "...":
-            newline = text.find("\n", mark.end())
-            boundary = newline + 1 if newline >= 0 else len(text)
+            boundary = next_line(text, mark.end())
         elif _PREAMBLE.match(text, start, boundary):
             continue
         yield start, text[start:boundary]
