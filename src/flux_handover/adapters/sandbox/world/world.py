@@ -7,6 +7,7 @@ recorded, so that the next rehearsal can do without.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from enum import Enum
@@ -83,7 +84,8 @@ class World:
         """A new bare repository, served at the address that the user's source names."""
         place = self._plane.folder / "git"
         place.mkdir(exist_ok=True)
-        bare = BareRepository(place / f"{len(list(place.iterdir()))}.git", lender=lender)
+        # Several threads may ask at once, and no two may get the same folder.
+        bare = BareRepository(Path(tempfile.mkdtemp(suffix=".git", dir=place)), lender=lender)
         self.serve(url, bare)
         return bare
 
