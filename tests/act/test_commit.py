@@ -13,6 +13,7 @@ from flux_handover.act.proved import ProvedPlan, worst
 from flux_handover.adapters.git import Repository
 from flux_handover.errors import UsageError
 from flux_handover.plan.phases import LiveStep, PhaseName
+from flux_handover.plan.target import SyncStrategy
 from flux_handover.proof.obligations import Judgement, Verdict
 from flux_handover.tree import Tree
 
@@ -164,8 +165,18 @@ def test_the_digest_names_the_end_and_not_the_way() -> None:
     assert plan_digest(whole) != plan_digest(replace(whole, cluster="another"))
 
 
-def test_numbers_follow_the_order_of_phases() -> None:
-    assert [number_of(name) for name in PhaseName] == list(range(-1, len(PhaseName) - 1))
+@pytest.mark.parametrize(
+    ("sync", "numbers"),
+    [
+        (SyncStrategy.KEEP, {"preflight": 0, "state": 0, "protect": 1, "retire": 5, "references": 6}),
+        (SyncStrategy.ADOPT, {"preflight": 0, "protect": 1, "retire": 5, "sync": 6, "references": 7}),
+    ],
+)
+def test_numbers_follow_the_order_of_the_whole_handover(sync: SyncStrategy, numbers: dict[str, int]) -> None:
+    one = plan(phase())
+    with_sync = replace(one, target=replace(one.target, sync=sync))
+
+    assert {name: number_of(with_sync, PhaseName(name)) for name in numbers} == numbers
 
 
 @pytest.mark.parametrize("verdicts", list(itertools.product(Verdict, repeat=2)))

@@ -22,6 +22,7 @@ from flux_handover.adapters.git_commit import write_commit
 from flux_handover.errors import UsageError
 from flux_handover.objects import ObjectId, names
 from flux_handover.plan.phases import Gate, LiveStep, Phase, PhaseName, Plan
+from flux_handover.plan.target import SyncStrategy
 from flux_handover.proof.obligations import Verdict
 from flux_handover.tree import Tree
 
@@ -92,7 +93,7 @@ def _written(commits: Iterable[Drafted], repository: Repository) -> Iterator[Com
 def _stack(plan: Plan, base: Tree, reach: Reach, prefix: str) -> Iterator[Drafted]:
     parent, before = plan.revision, base
     for phase in _wanted(plan, reach):
-        branch = f"{prefix}/{number_of(phase.name)}-{phase.name.value}"
+        branch = f"{prefix}/{number_of(plan, phase.name)}-{phase.name.value}"
         yield Drafted(plan, phase, branch, parent, before, message(plan, phase))
         parent, before = "", phase.tree
 
@@ -102,12 +103,16 @@ def _wanted(plan: Plan, reach: Reach) -> tuple[Phase, ...]:
     return phases if reach is Reach.ALL else phases[:1]
 
 
-def number_of(name: PhaseName) -> int:
-    """The phase's place among all phases; it stays the same when earlier ones are done.
+def number_of(plan: Plan, name: PhaseName) -> int:
+    """The phase's place in the whole handover, from `protect` as 1; it stays the same when earlier ones are done.
 
-    `protect` is 1; `state` comes before it, where Terraform installed Flux.
+    `preflight` makes no commit, and `state` is there for Terraform only: both are 0. `sync` counts where the
+    operator adopts source and root.
     """
-    return tuple(PhaseName).index(name) - 1
+    first = tuple(PhaseName).index(PhaseName.PROTECT)
+    skipped = () if plan.target.sync is SyncStrategy.ADOPT else (PhaseName.SYNC,)
+    counted = [phase for phase in tuple(PhaseName)[first:] if phase not in skipped or phase is name]
+    return counted.index(name) + 1 if name in counted else 0
 
 
 def plan_digest(plan: Plan) -> str:

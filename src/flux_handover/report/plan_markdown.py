@@ -9,7 +9,7 @@ from typing import TypeVar
 from flux_handover.act.commit import deletions, number_of
 from flux_handover.act.describing import describe
 from flux_handover.act.proved import ProvedPlan, worst
-from flux_handover.plan.phases import Gate, LiveStep, Phase
+from flux_handover.plan.phases import Gate, LiveStep, Phase, Plan
 from flux_handover.proof.obligations import Judgement, Proof, Verdict
 from flux_handover.report.escaping import code, code_block, markdown
 from flux_handover.report.plan_text import installed, reached
@@ -30,24 +30,24 @@ def _plan(proved: ProvedPlan) -> Iterator[str]:
     plan = proved.plan
     yield from (f"**{markdown(installed(plan.installation))}**", "", markdown(reached(plan)), "")
     yield from ("| phase | what | deletes | proof |", "|---|---|---|---|")
-    yield from (_row(phase, proved.proof(phase)) for phase in plan.phases)
+    yield from (_row(plan, phase, proved.proof(phase)) for phase in plan.phases)
     yield ""
     for phase in plan.phases:
-        yield from _phase(phase, proved.proof(phase))
+        yield from _phase(plan, phase, proved.proof(phase))
     yield from _points("The cluster contradicts", proved.contradicted)
     yield from _points("Seen in the cluster", proved.observed)
     yield from _points("Taken as true", plan.assumptions)
     yield from _points("Decided", plan.decisions)
 
 
-def _row(phase: Phase, proof: Proof) -> str:
+def _row(plan: Plan, phase: Phase, proof: Proof) -> str:
     deleted = ", ".join(code(str(id)) for id in sorted(phase.removes)) or "nothing"
-    cells = (f"{number_of(phase.name)} {phase.name.value}", markdown(phase.title), deleted, _WORDS[proof.verdict])
+    cells = (f"{number_of(plan, phase.name)} {phase.name.value}", markdown(phase.title), deleted, _WORDS[proof.verdict])
     return f"| {' | '.join(cells)} |"
 
 
-def _phase(phase: Phase, proof: Proof) -> Iterator[str]:
-    summary = f"{number_of(phase.name)} {phase.name.value}: {_WORDS[proof.verdict]}"
+def _phase(plan: Plan, phase: Phase, proof: Proof) -> Iterator[str]:
+    summary = f"{number_of(plan, phase.name)} {phase.name.value}: {_WORDS[proof.verdict]}"
     yield from ("<details>", f"<summary>{summary}</summary>", "")
     yield from _operations(phase)
     yield from ("", markdown(deletions(phase.removes)), "")

@@ -45,7 +45,7 @@ def _page(proved: ProvedPlan, screen: Screen) -> Iterator[RenderableType]:
     yield text(reached(plan))
     yield text("")
     for phase in plan.phases:
-        yield from _phase(phase, proved.proof(phase), screen)
+        yield from _phase(plan, phase, proved.proof(phase), screen)
     for sentence in proved.contradicted:
         yield text(f"the cluster contradicts {sentence}")
     yield from _list("Seen in the cluster", proved.observed, screen)
@@ -74,8 +74,8 @@ def reached(plan: Plan) -> str:
     return f"becomes {target.instance_id} by flux-operator {target.operator_version}, with {patches}; {sync}"
 
 
-def _phase(phase: Phase, proof: Proof, screen: Screen) -> Iterator[RenderableType]:
-    yield text(f"{number_of(phase.name)} {phase.name.value:<10} ", "bold").append_text(text(phase.title))
+def _phase(plan: Plan, phase: Phase, proof: Proof, screen: Screen) -> Iterator[RenderableType]:
+    yield text(f"{number_of(plan, phase.name)} {phase.name.value:<10} ", "bold").append_text(text(phase.title))
     yield indented(*_brief(phase, screen), *_proved(proof, screen), by=4)
     if screen.is_full:
         yield indented(*_full(phase), by=4)
