@@ -146,18 +146,22 @@ def test_a_source_is_known_by_its_address_and_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "remedy"),
+    ("spec", "first", "later"),
     [
-        ({}, Remedy.RETRY),
-        ({"install": {"remediation": {"retries": 0}}}, Remedy.RETRY),
-        ({"install": {"remediation": {"retries": 3}}}, Remedy.UNINSTALL),
-        ({"install": {"remediation": {"retries": -1}}}, Remedy.UNINSTALL),
-        ({"upgrade": {"remediation": {"strategy": "rollback"}}}, Remedy.RETRY),
-        ({"upgrade": {"remediation": {"strategy": "uninstall"}}}, Remedy.UNINSTALL),
+        ({}, Remedy.RETRY, Remedy.RETRY),
+        ({"install": {"remediation": {"retries": 0}}}, Remedy.RETRY, Remedy.RETRY),
+        ({"install": {"remediation": {"retries": 3}}}, Remedy.UNINSTALL, Remedy.RETRY),
+        ({"install": {"remediation": {"retries": -1}}}, Remedy.UNINSTALL, Remedy.RETRY),
+        ({"upgrade": {"remediation": {"strategy": "rollback"}}}, Remedy.RETRY, Remedy.RETRY),
+        ({"upgrade": {"remediation": {"strategy": "uninstall"}}}, Remedy.RETRY, Remedy.UNINSTALL),
     ],
 )
-def test_a_release_whose_failure_means_an_uninstall_is_known(spec: dict[str, Any], remedy: Remedy) -> None:
-    assert release(**spec).remedy is remedy
+def test_a_failed_install_and_a_failed_upgrade_have_remedies_of_their_own(
+    spec: dict[str, Any], first: Remedy, later: Remedy
+) -> None:
+    made = release(**spec)
+
+    assert (made.remedy, made.upgrade_remedy) == (first, later)
 
 
 @pytest.mark.parametrize(
