@@ -34,7 +34,6 @@ def changed(tree: Tree, path: str, old: str, new: str) -> Tree:
         ("      - image-automation-controller\n", "", "its components are not the running"),
         ("networkPolicy: true", "networkPolicy: false", "its networkPolicy is false"),
         ('        artifact: ""\n', "", "its artifact moves without a commit"),
-        ("      cluster:\n", "      sync:\n        url: https://x.example.org\n      cluster:\n", "it has a sync"),
     ],
 )
 def test_an_instance_that_would_change_flux_is_refused(old: str, new: str, said: str, reader: Reader) -> None:
@@ -45,6 +44,14 @@ def test_an_instance_that_would_change_flux_is_refused(old: str, new: str, said:
 
     assert said in refusal.value.message
     assert refusal.value.where.startswith("clusters/quay/flux-instance.yaml")
+
+
+def test_a_sync_that_nothing_in_git_corresponds_to_is_refused(reader: Reader) -> None:
+    sync = "      sync:\n        url: https://x.example.org\n      cluster:\n"
+    tree = changed(after(reader, PhaseName.INSTANCE), RELEASE, "      cluster:\n", sync)
+
+    with pytest.raises(UnsupportedInstallation, match="sync cannot adopt"):
+        reader.plan(tree)
 
 
 def test_an_operator_that_a_person_added_is_taken_as_it_is(reader: Reader) -> None:
