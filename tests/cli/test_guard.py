@@ -55,6 +55,53 @@ def report(repository: Path, capsys: pytest.CaptureFixture[str], *arguments: str
     return found
 
 
+@pytest.fixture
+def remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own, and where the answers in it are."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("FLUX_HANDOVER_CACHE", raising=False)
+    return tmp_path / "cache"
+
+
+def answers_in(cache: Path) -> list[Path]:
+    return [path for path in cache.rglob("answers-*/*/*") if path.is_file()]
+
+
+def test_the_same_question_is_answered_from_memory(
+    remembered: Path, fleets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(fleets, BROKEN)
+    first = said(fleets, capsys, "HEAD~1", "HEAD", status=1)
+    (answer,) = answers_in(remembered)
+    assert said(fleets, capsys, "HEAD~1..HEAD", status=1) == first
+
+    answer.write_bytes(b"0\nas it was kept")
+
+    assert said(fleets, capsys, "HEAD~1", "HEAD") == "as it was kept"
+
+
+def test_any_other_question_is_judged_anew(remembered: Path, fleets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add(fleets, MEANT)
+    add(fleets, {**MEANT, **VARIABLE})
+    said(fleets, capsys, "HEAD~1", "HEAD")
+
+    said(fleets, capsys, "HEAD~2", "HEAD~1")
+    said(fleets, capsys, "HEAD~1", "HEAD", output="markdown")
+    said(fleets, capsys, "HEAD~1", "HEAD", "--depth", "7")
+
+    assert len(answers_in(remembered)) == 4
+
+
+@pytest.mark.parametrize("arguments", [("HEAD~1", "HEAD", "--each"), ("--staged",)])
+def test_what_may_change_is_not_remembered(
+    arguments: tuple[str, ...], remembered: Path, fleets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(fleets, MEANT)
+    said(fleets, capsys, *arguments)
+
+    assert answers_in(remembered) == []
+
+
 def test_all_phases_of_a_plan_as_one_commit_are_refused_with_the_events_that_lose_flux(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

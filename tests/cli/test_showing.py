@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from flux_handover.cli import showing
-from flux_handover.cli.showing import PLAIN_WIDTH, Progress, note, screen, write
+from flux_handover.cli.showing import PLAIN_WIDTH, Progress, note, screen
+from flux_handover.cli.writing import write
 from flux_handover.report.page import Detail
 
 

@@ -56,7 +56,7 @@ def commit(
     from flux_handover.act.commit import write as write_commits
     from flux_handover.cli.planning import planned, status_of
     from flux_handover.cli.reading import Wanted, opened, snapshot_of
-    from flux_handover.cli.showing import write
+    from flux_handover.cli.writing import write
     from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
     strategy = SyncStrategy(sync) if sync else None

@@ -23,7 +23,7 @@ def demo(*, into: Into = None, verbose: Verbose = False) -> int:
     from flux_handover.cli.commit import commit
     from flux_handover.cli.inspect import inspect
     from flux_handover.cli.plan import plan
-    from flux_handover.cli.showing import write
+    from flux_handover.cli.writing import write
 
     folder = prepared(into or Path(tempfile.mkdtemp(prefix="flux-handover-demo-")))
     verbs: tuple[tuple[str, Callable[[], int]], ...] = (

@@ -13,7 +13,8 @@ def doctor(path: Where = Path(), /, *, output: TextOrJson = "text") -> int:
     Exit status: 0 everything that is needed is there; 2 something is missing.
     """
     from flux_handover.adapters.machine import examined
-    from flux_handover.cli.showing import screen, write
+    from flux_handover.cli.showing import screen
+    from flux_handover.cli.writing import write
 
     checks = examined(path)
     if output == "json":

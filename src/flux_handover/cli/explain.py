@@ -18,7 +18,8 @@ def explain(
     output: TextOrJson = "text",
 ) -> int:
     """Describe a hazard, an obligation or a phase: what it says, why it matters, what to do."""
-    from flux_handover.cli.showing import screen, write
+    from flux_handover.cli.showing import screen
+    from flux_handover.cli.writing import write
     from flux_handover.report.codes import explained, explanations
 
     if output == "json":

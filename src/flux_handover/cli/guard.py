@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shutil
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from flux_handover.cli.guarding import Asked, Each, range_of, reports, staged_range
+from flux_handover.adapters.answers import answers, question
+from flux_handover.adapters.git import Repository
 from flux_handover.cli.options import AllowNetwork, FailOn, Root, Verbose
-from flux_handover.cli.reading import opened
-from flux_handover.cli.showing import screen, write
-from flux_handover.findings import Severity
-from flux_handover.model.building import Network
-from flux_handover.proof.guard_report import GuardReport, Safety, worst
+from flux_handover.cli.writing import write
+from flux_handover.errors import HandoverError
 
 Format = Literal["text", "json", "markdown", "sarif"]
 
@@ -47,46 +47,36 @@ def guard(
 
     Exit status: 0 safe; 1 an error, or with --fail-on warning a warning; 2 unknown, or it could not run.
     """
-    asked = Asked(root, Network.ALLOWED if allow_network else Network.DENIED, depth)
-    with opened(repository) as tools:
-        if staged:
-            range = staged_range(tools.repository)
-        else:
-            range = range_of(tools.repository, revisions, Each.ALONE if each else Each.TOGETHER)
-        found = reports(tools, asked, range, date.today())
-        shown = tuple(_streamed(found, verbose) if output == "text" else found)
-    if output != "text":
-        write(_page(range.base, shown, output))
-    return _status(shown, fail_on)
+    known = answers()
+    asked = "" if each or staged or allow_network else _question(repository, revisions, root, depth, fail_on)
+    key = question((asked, output, verbose, _terminal(), date.today())) if asked else ""
+    answer = known.find(key) if key else None
+    if answer is not None:
+        write(answer.page)
+        return answer.status
+    # What judges takes longer to load than an answer that is known takes to be found.
+    from flux_handover.cli.guard_pages import Judged, judged
+
+    answer = judged(Judged(repository, revisions, each, staged, root, depth, allow_network), output, verbose, fail_on)
+    if key:
+        known.keep(key, answer)
+    return answer.status
 
 
-def _streamed(found: Iterator[GuardReport], verbose: bool) -> Iterator[GuardReport]:
-    """Each report, written as soon as it is there."""
-    from flux_handover.report.guard_text import guard_text
-
-    for report in found:
-        write(guard_text(report, screen(verbose)))
-        yield report
-
-
-def _page(base: str, shown: tuple[GuardReport, ...], output: str) -> str:
-    if output == "json":
-        from flux_handover.report.shapes.common import encoded
-        from flux_handover.report.shapes.guard import guard_report
-
-        return encoded(guard_report(base, shown))
-    if output == "sarif":
-        from flux_handover.report.guard_sarif import guard_sarif
-
-        return guard_sarif(shown)
-    from flux_handover.report.guard_markdown import guard_markdown
-
-    return guard_markdown(base, shown)
+def _question(repository: Path, revisions: tuple[str, ...], *arguments: object) -> str:
+    """Which two commits are compared, and by which arguments; empty where that is not clear, or may change."""
+    ends = [end for revision in revisions for end in revision.split("..")]
+    if len(ends) != 2 or not all(ends):
+        return ""
+    try:
+        with Repository.open(repository) as opened:
+            commits = [opened.resolve(end) for end in ends]
+            return "" if opened.is_shallow else question((commits, opened.git_dir, *arguments))
+    except HandoverError:
+        return ""
 
 
-def _status(shown: tuple[GuardReport, ...], fail_on: str) -> int:
-    verdict = worst(report.verdict for report in shown)
-    warned = any(f.severity is Severity.WARNING for report in shown for f in report.findings)
-    if verdict is Safety.UNSAFE or (fail_on == "warning" and warned):
-        return 1
-    return 2 if verdict is Safety.UNKNOWN else 0
+def _terminal() -> tuple[object, ...]:
+    """Whatever a page is laid out by."""
+    shown = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    return shown, os.environ.get("NO_COLOR"), os.environ.get("TERM"), sys.stdout.encoding

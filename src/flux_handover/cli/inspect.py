@@ -23,7 +23,8 @@ def inspect(
     Reads the committed files of one revision; writes nothing and asks no cluster.
     """
     from flux_handover.cli.reading import Wanted, opened, snapshot_of
-    from flux_handover.cli.showing import screen, write
+    from flux_handover.cli.showing import screen
+    from flux_handover.cli.writing import write
     from flux_handover.proof.guard_clusters import with_hazards
 
     with opened(path) as tools:

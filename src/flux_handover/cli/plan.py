@@ -46,7 +46,7 @@ def plan(
     """
     from flux_handover.cli.planning import planned, seen_in, status_of
     from flux_handover.cli.reading import Wanted, opened, snapshot_of
-    from flux_handover.cli.showing import write
+    from flux_handover.cli.writing import write
     from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
     strategy = SyncStrategy(sync) if sync else None

@@ -82,7 +82,7 @@ def rehearse(
     from flux_handover.cli.planning import status_of
     from flux_handover.cli.reading import Wanted, opened
     from flux_handover.cli.rehearsing import Asked, What, played
-    from flux_handover.cli.showing import write
+    from flux_handover.cli.writing import write
     from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
     strategy = SyncStrategy(sync) if sync else None

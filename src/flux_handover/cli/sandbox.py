@@ -26,7 +26,7 @@ def sandbox(action: Action, /, *, folder: Folder = None, programs: Programs = No
     """
     from flux_handover.adapters.sandbox import supervisor
     from flux_handover.adapters.sandbox.binaries.modules import cache_folder
-    from flux_handover.cli.showing import write
+    from flux_handover.cli.writing import write
 
     place = folder or cache_folder().with_name("sandbox")
     match action:

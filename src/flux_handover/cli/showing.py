@@ -24,13 +24,6 @@ def screen(verbose: bool) -> Screen:
     return Screen(shutil.get_terminal_size().columns, colour, detail)
 
 
-def write(page: str) -> None:
-    """Put a report on standard output; a character that the terminal cannot show is written as an escape."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(page.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()
-
-
 def note(sentence: str) -> None:
     """Tell the user something beside the report."""
     from flux_handover.report.escaping import printable
