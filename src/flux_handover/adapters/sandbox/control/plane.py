@@ -25,7 +25,7 @@ from flux_handover.errors import ClusterError, SandboxError
 from flux_handover.objects import ObjectId
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
-ELSEWHERE = "give --kubeconfig of any disposable cluster instead, for example one made by kind"
+ELSEWHERE = "do the move by hand on a disposable cluster first, for example one made by kind"
 START_SECONDS = 120
 # Those that act on objects; those that would need nodes, volumes or clouds are left out.
 CONTROLLERS = (
