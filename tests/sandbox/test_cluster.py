@@ -77,6 +77,28 @@ def test_a_server_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
     cluster.close()
 
 
+@pytest.mark.parametrize(("busy", "found"), [(0, True), (3, True), (11, False)])
+def test_a_busy_server_is_asked_again_for_a_while(busy: int, found: bool, tmp_path: Path) -> None:
+    """An API server that takes up a changed CRD says 429 and has done nothing."""
+    left = [busy]
+
+    def answer(request: Request) -> Response:
+        left[0] -= 1
+        if left[0] >= 0:
+            words = {"reason": "TooManyRequests", "message": "storage is (re)initializing"}
+            return Response(429, json.dumps(words).encode(), {"Content-Type": "application/json", "Retry-After": "0"})
+        return Response(200, json.dumps(config_map("nest")).encode(), {"Content-Type": "application/json"})
+
+    with plain_server(answer) as port:
+        cluster = KubeCluster(kubeconfig(tmp_path, f"http://127.0.0.1:{port}"))
+        if found:
+            assert cluster.send("GET", "/api/v1/namespaces/default/configmaps/nest") == config_map("nest")
+        else:
+            with pytest.raises(ClusterError, match="TooManyRequests"):
+                cluster.send("GET", "/api/v1/namespaces/default/configmaps/nest")
+        cluster.close()
+
+
 @pytest.mark.parametrize("text", ["", "{", "a: [", "current-context: absent\ncontexts: []\n"])
 def test_a_kubeconfig_that_cannot_be_used_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "kubeconfig").write_text(text)

@@ -35,6 +35,8 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 MERGE_PATCH, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 SERVED_SECONDS = 10.0
+# A server that says 429 has done nothing yet, as while a changed CRD is taken up; client-go asks ten times too.
+BUSY, ATTEMPTS, LONGEST_PAUSE_SECONDS = 429, 10, 5.0
 Manifest = Mapping[str, Any]
 
 # What a cluster writes by itself all the time; no plan speaks of it.
@@ -260,7 +262,13 @@ class KubeCluster:
         text = None if body is None else json.dumps(body, default=dict).encode()
         headers = {"Content-Type": content, "Accept": "application/json"}
         with mapped(f"{method} {path.partition('?')[0]}", self.server):
-            return self._http.request(method, path, content=text, headers=headers)
+            answer = self._http.request(method, path, content=text, headers=headers)
+            for _ in range(ATTEMPTS):
+                if answer.status_code != BUSY:
+                    break
+                time.sleep(pause(answer))
+                answer = self._http.request(method, path, content=text, headers=headers)
+            return answer
 
     def _discovery(self, path: str) -> Manifest:
         accept = f"{DISCOVERY},{DISCOVERY_BEFORE}"
@@ -313,6 +321,12 @@ def refusal(method: str, path: str, answer: httpx2.Response) -> ClusterError:
     fields = ", ".join(str(mapping(cause).get("field", "")) for cause in causes)
     words = fields if fields else str(status.get("message", ""))[:300] if answer.status_code != 422 else ""
     return ClusterError(f"the API server refused {method}: {reason}", where=path.partition("?")[0], hint=words)
+
+
+def pause(answer: httpx2.Response) -> float:
+    """Seconds to wait before a busy server is asked again: as long as it says, within reason."""
+    asked = answer.headers.get("Retry-After", "")
+    return min(float(asked), LONGEST_PAUSE_SECONDS) if asked.isdigit() else 1.0
 
 
 def decoded(answer: httpx2.Response) -> Manifest:
