@@ -80,4 +80,4 @@ def test_a_rehearsal_that_cannot_be_is_a_note_that_says_why(
     assert not sandbox["met"]
     assert "Go is not installed" in sandbox["hint"]
     assert "openssl is not installed" in sandbox["hint"]
-    assert "--kubeconfig of any disposable cluster" in sandbox["hint"]
+    assert "a disposable cluster" in sandbox["hint"]

@@ -86,6 +86,7 @@ def phase(plan: Plan, name: PhaseName) -> Phase:
     return next(one for one in plan.phases if one.name is name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", SITES)
 def test_every_phase_is_proved(layout: str, reader: Reader) -> None:
     tree = SITES[layout]()

@@ -132,6 +132,7 @@ def test_retries_of_the_install_do_not_uninstall_what_is_upgraded(upgrade: Remed
     assert (INSTANCE in outcome.deleted) is lost
 
 
+@pytest.mark.slow
 def test_retiring_waits_for_prune_false_to_be_observed() -> None:
     fleet, world = handover(1, 1)
     flux = ks("flux")

@@ -47,6 +47,7 @@ def agrees_in_a_crowd(seed: int) -> bool:
     return case.brute_force(CROWDED) in (None, outcome_of(case.world, case.program, case.environment).deleted)
 
 
+@pytest.mark.slow
 def test_owners_that_stand_for_each_other_hide_no_deletion() -> None:
     assert [seed for seed in range(4) if not agrees_in_a_crowd(seed)] == []
 

@@ -34,7 +34,7 @@ def test_missing_programs_are_named_with_what_to_do_instead() -> None:
         refuse_elsewhere({})
 
     assert "etcd, kube-apiserver, kube-controller-manager" in caught.value.message
-    assert "--kubeconfig" in caught.value.hint
+    assert "disposable cluster" in caught.value.hint
     assert "kind" in caught.value.hint
 
 
@@ -42,7 +42,7 @@ def test_other_systems_are_told_what_to_use_instead() -> None:
     with pytest.raises(SandboxError, match="Linux and macOS, not on win32") as caught:
         refuse_elsewhere({}, "win32")
 
-    assert "--kubeconfig" in caught.value.hint
+    assert "disposable cluster" in caught.value.hint
 
 
 def test_a_folder_that_is_in_use_is_refused(program_file: Callable[[str, str], Path], tmp_path: Path) -> None:
