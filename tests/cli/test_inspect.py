@@ -165,5 +165,5 @@ def test_hazards_that_are_there_already_are_findings(demo: Path, capsys: pytest.
 
     (finding,) = report["findings"]
     assert (finding["hazard"], finding["cluster"]) == ("O6", "homelab/flux")
-    assert (finding["file"], finding["line"]) == ("homelab/apps/flux-system/namespace.yaml", 2)
+    assert (finding["file"], finding["line"]) == ("homelab/apps/flux-system/namespace.yaml", 3)
     assert "Namespace/flux-system is applied by" in finding["message"]
