@@ -27,11 +27,11 @@ def shell(folder: Path, script: str) -> Command:
 
 
 def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended but was not yet collected does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z" if Path(f"/proc/{pid}/stat").exists() else True
 
 
 @pytest.fixture
