@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from proof.fleets import Files, Judge, fleet, ks, listing
+from proof.fleets import Files, Judge, config, fleet, ks, listing
 
+from flux_handover.findings import Severity
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
 from flux_handover.proof.gates import gates_of
+from flux_handover.proof.guard_report import Safety
 from flux_handover.proof.stages import Revision, stage_of
 from flux_handover.proof.staging import Staged, staged
 from flux_handover.proof.world import Build as Outcome
@@ -63,3 +65,55 @@ spec: {interval: 1h, url: "https://git.example.org/ada/fleet.git", ref: {branch:
     live = made.world.live[apps].spec
     assert isinstance(live, KustomizationSpec)
     assert isinstance(made.environment.renders.kustomization(apps, live, "1"), Built)
+
+
+FOREIGN = """
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: charts, namespace: flux-system}
+spec: {interval: 1h, url: "https://git.example.net/eve/charts.git", ref: {tag: v1.0.0}}
+"""
+
+
+def elsewhere(extra: str) -> Files:
+    """A Kustomization of another repository, and one that waits for it."""
+    waits = "  dependsOn: [{name: charts}]\n"
+    return {
+        "clusters/main/charts.yaml": FOREIGN + ks("charts", "./crds", extra, source="charts"),
+        "clusters/main/more.yaml": ks("more", "./more", waits),
+        "more/kustomization.yaml": listing(),
+    }
+
+
+def test_what_another_repository_renders_is_unknown_and_not_a_source_that_is_missing(judge: Judge) -> None:
+    (report,) = judge.reports(fleet(elsewhere("")), fleet(elsewhere("  force: true\n  targetNamespace: notes\n")))
+
+    assert report.verdict is Safety.UNKNOWN
+    assert not [finding for finding in report.findings if finding.severity is Severity.ERROR]
+    assert any("git.example.net/eve/charts" in reason for reason in report.undecided)
+
+
+def patched(value: str) -> Files:
+    """A child of the root that gives its own children a variable by a patch."""
+    extra = f"""  patches:
+  - target: {{kind: Kustomization}}
+    patch: |
+      apiVersion: kustomize.toolkit.fluxcd.io/v1
+      kind: Kustomization
+      metadata: {{name: any}}
+      spec: {{postBuild: {{substitute: {{WORD: {value}}}}}}}
+"""
+    return {"clusters/main/more.yaml": ks("more", "./more", extra)}
+
+
+def test_a_parent_that_is_late_gives_its_children_specs_that_no_revision_has(judge: Judge) -> None:
+    leaf = {"leaf/kustomization.yaml": listing("page.yaml"), "leaf/page.yaml": config("page", data='{page: "${WORD}"}')}
+    before = {**patched("one"), **leaf, "more/leaf.yaml": ks("leaf", "./leaf")}
+    after = {**patched("two"), **leaf, "more/leaf.yaml": ks("leaf", "./leaf", "  wait: true\n")}
+    made = series(judge, before, after)
+
+    renders = made.environment.renders
+    assert isinstance(renders, RenderTable)
+    leaves = {spec for id, spec, revision in renders.builds if id.name == "leaf" and revision == "1"}
+    assert len(leaves) == 3
+    assert built(made, ObjectId(KUSTOMIZE_GROUP, "Kustomization", "flux-system", "leaf")) == {Built}

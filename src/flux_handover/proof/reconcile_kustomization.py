@@ -52,6 +52,7 @@ from flux_handover.proof.world import (
 SKIPS: Marks = frozenset({Mark.RECONCILE_DISABLED, Mark.SSA_IGNORE})
 KEEPS: Marks = frozenset({Mark.PRUNE_DISABLED, Mark.RECONCILE_DISABLED})
 KEEPS_IGNORED: Marks = KEEPS | {Mark.SSA_IGNORE}
+NOT_KNOWN = "unknown: "
 
 
 def kustomization_moves(world: World, environment: Environment) -> Iterator[Move]:
@@ -158,7 +159,7 @@ def applied(world: World, environment: Environment, id: ObjectId, run: Run) -> M
         case Unknown(_, inputs) if inputs and inputs == world.records[id].inputs:
             return _unchanged(world, id, run)
         case Unknown(reason):
-            return replace(_failed(world, id, run, f"unknown: {reason}"), undecided=reason)
+            return replace(_failed(world, id, run, f"{NOT_KNOWN}{reason}"), undecided=reason)
         case Built():
             return _staged(world, environment, id, run, build.objects)
         case ApplyFailed(objects, stage, reason):

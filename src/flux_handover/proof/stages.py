@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ OPERATOR_KINDS: Mapping[str, str] = {
     "resourcesets": "ResourceSet",
     "resourcesetinputproviders": "ResourceSetInputProvider",
 }
+LEVELS = 8
 Rendered = tuple[Object, ...] | BuildFailed | Unknown
 
 
@@ -81,21 +83,31 @@ def operator_version(cluster: Cluster) -> str:
 def _stale(
     before: Revision | None, after: Revision, instances: Mapping[ObjectId, Rendered], builder: Builder
 ) -> tuple[Build, ...]:
-    """The specs that the cluster had and that this revision changes, drops or takes the source from, and those
-    that operators give."""
+    """The specs that the cluster had and that this revision changes, drops or takes the source from, those that
+    operators give, and those that any of them render for their children, level by level."""
     old = before.cluster if before else after.cluster
     given = [*_given(instances), *(_synced(before, builder) if before else ())]
-    known, homeless = after.cluster.builds, old.sources.keys() - after.cluster.sources.keys()
-    specs = [
-        ks
-        for ks in (*(build.ks for build in old), *given)
-        if ks.id not in known or ks.source in homeless or _spec(known[ks.id].ks) != _spec(ks)
-    ]
-    if not specs:
-        return ()
+    homeless = old.sources.keys() - after.cluster.sources.keys()
+    current = [build for build in after.cluster if build.ks.source not in homeless]
     repository = Repository(after.tree, Declarations((), ()), builder, Network.DENIED)
-    rebuilt = (rebuild(batch, after.cluster, old, root_source(after.cluster), repository) for batch in _batches(specs))
-    return tuple(build for builds in rebuilt for build in builds)
+    found: list[Build] = []
+    specs = [*(build.ks for build in old), *given]
+    for _ in range(LEVELS):
+        batches = _batches(_unbuilt(specs, [*current, *found]))
+        built = [rebuild(batch, after.cluster, old, root_source(after.cluster), repository) for batch in batches]
+        level = [build for builds in built for build in builds]
+        if not level:
+            break
+        found += level
+        specs = [ks for build in level for ks in kustomizations(build.present)]
+    return tuple(found)
+
+
+def _unbuilt(specs: Iterable[FluxKustomization], builds: Iterable[Build]) -> Iterator[FluxKustomization]:
+    known = defaultdict[ObjectId, list[Any]](list)
+    for build in builds:
+        known[build.id].append(_spec(build.ks))
+    return (ks for ks in specs if _spec(ks) not in known[ks.id])
 
 
 def _spec(ks: FluxKustomization) -> Any:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from flux_handover.model.flux import FluxKustomization
 from flux_handover.model.rendering import BuildStatus
 from flux_handover.objects import ObjectId, first_names
+from flux_handover.proof.exploration import Violation
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Pair, Sign
+from flux_handover.proof.reconcile_kustomization import NOT_KNOWN
 from flux_handover.proof.reconcile_operator import STALLED
 from flux_handover.proof.series import Breach
 
@@ -17,7 +19,7 @@ OF_EDGE = {"V1": "V1", "E12": "B5", "E14": "A4", "E15": "A4", "E17": "O15", "E21
 OF_PROPERTY = {"P2": "O4", "P3": "V4", "P5": "O6", "P7": "O10", "P8": "B5"}
 READINESS = ("P6", "P9")
 SHOWN = 4
-UNKNOWN = f"{STALLED}unknown"
+UNDECIDED = (f"{STALLED}unknown", NOT_KNOWN)
 
 
 def broken_property(pair: Pair, code: str) -> Iterator[Sign]:
@@ -51,8 +53,11 @@ def code_of(breach: Breach, pair: Pair) -> str:
 
 
 def missing_of(breach: Breach, pair: Pair) -> ObjectId | None:
-    """What a Kustomization that is never ready lacks: variables, its source, what it depends on."""
-    if breach.violation.property not in READINESS:
+    """What a Kustomization that is never ready lacks: variables, its source, what it depends on.
+
+    One that cannot be built here lacks nothing that is known, even if its reason names its source.
+    """
+    if breach.violation.property not in READINESS or _is_undecided(breach.violation):
         return None
     for id in breach.violation.ids:
         build = pair.after.cluster.builds.get(id)
@@ -77,15 +82,19 @@ def _is_said_elsewhere(breach: Breach, pair: Pair) -> bool:
     """A build that fails is a finding of its own, an instance that is not known is undecided, and so is what waits."""
     if breach.violation.property not in READINESS or missing_of(breach, pair) is not None:
         return False
-    if UNKNOWN in breach.violation.why or any(f" {id} " in breach.violation.why for id in _unknown(pair)):
+    if _is_undecided(breach.violation) or any(f" {id} " in breach.violation.why for id in _unknown(pair)):
         return True
     return any(_fails(id, pair, frozenset()) for id in breach.violation.ids)
 
 
 def _unknown(pair: Pair) -> frozenset[ObjectId]:
     """Owners whose content is not known, by what they say of themselves."""
-    told = (breach.violation for breach in pair.breaches if UNKNOWN in breach.violation.why)
+    told = (breach.violation for breach in pair.breaches if _is_undecided(breach.violation))
     return frozenset(id for violation in told for id in violation.ids)
+
+
+def _is_undecided(violation: Violation) -> bool:
+    return any(sign in violation.why for sign in UNDECIDED)
 
 
 def _fails(id: ObjectId, pair: Pair, seen: frozenset[ObjectId]) -> bool:
