@@ -11,8 +11,12 @@ GO ?= $(shell PATH="$$PATH:/usr/local/go/bin" command -v go || echo $(CURDIR)/$(
 WORKERS ?= 2
 ENGINE_SOURCES := $(shell find engine -name '*.go' -not -name '*_test.go' 2>/dev/null) $(wildcard engine/go.mod engine/go.sum)
 PYTEST := $(BIN)/python -m pytest
+# Neighbours share what they plan, so each worker has a run of them and takes from the other at the end.
+WORK := -n $(WORKERS) --dist worksteal
 
 export GOTOOLCHAIN ?= local
+# Else every program that a test starts compiles all its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## show these lines
@@ -30,12 +34,12 @@ check: setup $(VENV)/.go ## format, lint, types, architecture, fast tests, engin
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(PYTEST) -n $(WORKERS) -m "not (sandbox or slow or cli_binary)"
+	$(PYTEST) $(WORK) -m "not (sandbox or slow or cli_binary)"
 	cd engine && $(GO) vet ./... && $(GO) test -short ./...
 
 .PHONY: test
 test: setup $(VENV)/.go ## everything that needs no control plane
-	$(PYTEST) -n $(WORKERS) -m "not (sandbox or cli_binary)"
+	$(PYTEST) $(WORK) -m "not (sandbox or cli_binary)"
 	cd engine && $(GO) test ./...
 
 .PHONY: test-sandbox
