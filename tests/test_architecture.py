@@ -27,6 +27,12 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(parsed(path)))
+
+
+@cache
 def named(path: Path) -> str:
     parts = path.relative_to(SOURCE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -37,19 +43,28 @@ def layer(module: str) -> int:
     return LAYERS.index(package if package in LAYERS else "")
 
 
-def imports(path: Path) -> Iterator[str]:
-    known = {named(other) for other in MODULES}
-    for node in ast.walk(parsed(path)):
+@cache
+def known() -> frozenset[str]:
+    return frozenset(map(named, MODULES))
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    return tuple(imported(path))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in known)
+            yield from (alias.name for alias in node.names if alias.name in known())
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("flux_handover"):
-            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & known
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & known()
             yield from submodules or {node.module}
 
 
 def functions() -> Iterator[tuple[Path, Function]]:
     for path in MODULES:
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             if isinstance(node, Function):
                 yield path, node
 
@@ -156,7 +171,7 @@ def test_every_public_name_has_a_docstring() -> None:
 
 
 def defined(path: Path) -> Iterator[tuple[ast.AST, str]]:
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 yield node, name
@@ -195,7 +210,7 @@ def test_nothing_prints_outside_the_command_line() -> None:
         place(path, node)
         for path in MODULES
         if layer(named(path)) > LAYERS.index("report")
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
 
