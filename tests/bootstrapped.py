@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-import yaml
-from builders import repo
+from builders import repo, text_of
 
 from flux_handover.catalogue.manifests import DEFAULT_COMPONENTS, install_manifests
 from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId
@@ -67,8 +66,7 @@ NEST = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: nest\n  namespace: d
 
 @cache
 def components(version: str = "v2.6.4") -> str:
-    manifests = install_manifests(version, DEFAULT_COMPONENTS)
-    return yaml.safe_dump_all([dict(manifest) for manifest in manifests], sort_keys=False)
+    return text_of(install_manifests(version, DEFAULT_COMPONENTS))
 
 
 def aviary(list_more: str = "", **files: str) -> Tree:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import textwrap
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
+
+import yaml
 
 from flux_handover.tree import File, Tree, blob_digest
 
@@ -32,6 +36,16 @@ def repo(*paths_and_texts: str) -> Tree:
 def yaml_text(text: str) -> str:
     """The text of a triple-quoted string as the file would hold it."""
     return textwrap.dedent(text.removeprefix("\n"))
+
+
+def documents_of(text: str) -> list[Any]:
+    """The documents of a text that hold something; by libyaml, as Flux's own manifests are long."""
+    return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+
+
+def text_of(documents: Iterable[Mapping[str, Any]]) -> str:
+    """Documents as a text, each with its fields in their order; by libyaml."""
+    return str(yaml.dump_all(map(dict, documents), Dumper=yaml.CSafeDumper, sort_keys=False))
 
 
 def git(directory: Path, *arguments: str) -> str:

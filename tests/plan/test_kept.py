@@ -3,6 +3,7 @@
 from typing import Any
 
 import yaml
+from builders import documents_of, text_of
 from planning import build_of, cluster_of, installation, with_argument
 
 from flux_handover.objects import Object, object_of
@@ -15,8 +16,8 @@ GATE = "--feature-gates=ObjectLevelWorkloadIdentity=true"
 
 def replaced(old: str, new: str) -> tuple[Object, ...]:
     """What runs, with one text for another everywhere."""
-    texts = [yaml.safe_dump(dict(object.data)) for object in installation().live]
-    return tuple(object_of(yaml.safe_load(text.replace(old, new))) for text in texts)
+    text = text_of(object.data for object in installation().live)
+    return tuple(map(object_of, documents_of(text.replace(old, new))))
 
 
 def namespace(**metadata: Any) -> Object:
@@ -93,12 +94,7 @@ def test_another_cluster_domain_is_a_field() -> None:
 
 
 def test_a_registry_that_all_controllers_share_is_a_field() -> None:
-    mirrored = tuple(
-        object_of(
-            yaml.safe_load(yaml.safe_dump(dict(object.data)).replace("ghcr.io/fluxcd", "mirror.example.org/flux"))
-        )
-        for object in installation().live
-    )
+    mirrored = replaced("ghcr.io/fluxcd", "mirror.example.org/flux")
 
     assert registry(installation()) == "ghcr.io/fluxcd"
     assert registry(installation(live=mirrored)) == "mirror.example.org/flux"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import yaml
 from bootstrapped import HOME, aviary, components
+from builders import documents_of, text_of
 from planning import Reader
 
 from flux_handover.model.effective_kept import lost
@@ -282,9 +282,9 @@ def open_to_all(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def written(old: str, new: str) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
     def changed(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        text = yaml.safe_dump_all(manifests, sort_keys=False)
+        text = text_of(manifests)
         assert old in text
-        return list(yaml.safe_load_all(text.replace(old, new)))
+        return documents_of(text.replace(old, new))
 
     return changed
 
@@ -304,8 +304,8 @@ WRITTEN = {
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_setting_that_the_command_wrote_into_the_manifests_is_effective_as_before(name: str, reader: Reader) -> None:
-    manifests = WRITTEN[name]([one for one in yaml.safe_load_all(components()) if one])
-    tree = aviary(**{f"{HOME}/gotk-components.yaml": yaml.safe_dump_all(manifests, sort_keys=False)})
+    manifests = WRITTEN[name](documents_of(components()))
+    tree = aviary(**{f"{HOME}/gotk-components.yaml": text_of(manifests)})
     installation = reader(tree).installations["clusters/aviary"]
 
     found = rendered(target_of(tree, reader), reader)
@@ -315,8 +315,8 @@ def test_a_setting_that_the_command_wrote_into_the_manifests_is_effective_as_bef
 
 
 def test_one_patch_serves_all_controllers_that_need_it(reader: Reader) -> None:
-    manifests = WRITTEN["--log-level"]([one for one in yaml.safe_load_all(components()) if one])
-    tree = aviary(**{f"{HOME}/gotk-components.yaml": yaml.safe_dump_all(manifests, sort_keys=False)})
+    manifests = WRITTEN["--log-level"](documents_of(components()))
+    tree = aviary(**{f"{HOME}/gotk-components.yaml": text_of(manifests)})
 
     patches = [patch for patch in target_of(tree, reader).patches if "--log-level=debug" in patch.patch]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import yaml
+from builders import text_of
 
 from flux_handover.objects import KUSTOMIZE_GROUP, PRUNE, RECONCILE, SOURCE_GROUP, SSA, ObjectId
 from flux_handover.tree import File, Tree, blob_digest
@@ -110,8 +110,8 @@ def tree_of(writer: Writer, parts: Parts) -> Tree:
     A part that holds only a `text` is a file of its own.
     """
     whole = {"flux": (), **parts}
-    texts = {f"{name}/all.yaml": yaml.safe_dump_all(map(dict, part), sort_keys=False) for name, part in whole.items()}
-    root = yaml.safe_dump_all(map(dict, writer.root()), sort_keys=False)
+    texts = {f"{name}/all.yaml": text_of(part) for name, part in whole.items()}
+    root = text_of(writer.root())
     raw = {name: str(part[0]["text"]) for name, part in parts.items() if is_text(part)}
     files = {
         "flux/root.yaml": root,
