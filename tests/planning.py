@@ -26,32 +26,53 @@ from flux_handover.plan.operations import Operation
 from flux_handover.plan.phases import Plan
 from flux_handover.plan.planner import make_plan
 from flux_handover.plan.target import Options
-from flux_handover.tree import File, Tree, blob_digest
+from flux_handover.proof.obligations import Proof
+from flux_handover.proof.prove import prove
+from flux_handover.tree import File, FileKind, Tree, blob_digest
 
 CASES = Path(__file__).parent / "cases"
 OWNER = ObjectId(KUSTOMIZE_GROUP, "Kustomization", "flux-system", "flux")
 SOURCE = ObjectId(SOURCE_GROUP, "OCIRepository", "flux-system", "flux-manifests")
+DEFAULTS = Options()
+Key = tuple[tuple[str, str, FileKind, bool], ...]
 DEMO = Path(__file__).parents[1] / "src" / "flux_handover" / "demo" / "repository"
 
 
 @dataclass
 class Reader:
-    """Snapshots of trees, each read once."""
+    """Snapshots, plans and proofs of trees, each made once: they are values, so tests share them."""
 
     engine: Engine
-    seen: dict[tuple[tuple[str, str], ...], Snapshot] = field(default_factory=dict)
+    seen: dict[Key, Snapshot] = field(default_factory=dict)
+    planned: dict[tuple[Key, Options], Plan] = field(default_factory=dict)
+    proved: dict[tuple[Key, Options], tuple[Proof, ...]] = field(default_factory=dict)
 
     def __call__(self, tree: Tree) -> Snapshot:
-        key = tuple((path, file.digest) for path, file in sorted(tree.files.items()))
+        key = key_of(tree)
         if key not in self.seen:
             self.seen[key] = take_snapshot(tree, "0" * 40, self.engine, detect, Reading())
         return self.seen[key]
 
-    def plan(self, tree: Tree, options: Options | None = None) -> Plan:
+    def plan(self, tree: Tree, options: Options = DEFAULTS) -> Plan:
         """The plan of the only cluster of a tree."""
-        snapshot = self(tree)
-        assert len(snapshot.clusters) == 1, "the repository has one cluster"
-        return make_plan(snapshot, snapshot.clusters[0].name, options or Options(), self)
+        key = key_of(tree), options
+        if key not in self.planned:
+            snapshot = self(tree)
+            assert len(snapshot.clusters) == 1, "the repository has one cluster"
+            self.planned[key] = make_plan(snapshot, snapshot.clusters[0].name, options, self)
+        return self.planned[key]
+
+    def proofs(self, tree: Tree, options: Options = DEFAULTS) -> tuple[Proof, ...]:
+        """The proofs of all phases of that plan."""
+        key = key_of(tree), options
+        if key not in self.proved:
+            self.proved[key] = prove(self.plan(tree, options), self(tree), lambda after, _: self(after), self.engine)
+        return self.proved[key]
+
+
+def key_of(tree: Tree) -> Key:
+    """What tells a tree from any other: its files with all that is known of them."""
+    return tuple((path, file.digest, file.kind, file.executable) for path, file in sorted(tree.files.items()))
 
 
 def tree_of(directory: Path) -> Tree:

@@ -13,7 +13,6 @@ from planning import DEMO, Reader, tree_of
 
 from flux_handover.act.observed import COLUMNS, ObservedCluster, observing_line, read_observed, with_observed
 from flux_handover.act.proved import ProvedPlan
-from flux_handover.adapters.engine import Engine
 from flux_handover.errors import UsageError
 from flux_handover.objects import ObjectId
 from flux_handover.plan.conditions import Has
@@ -25,9 +24,8 @@ READY = [{"type": "Ready", "status": "True", "observedGeneration": 3}]
 
 
 @pytest.fixture(scope="module")
-def plan() -> Plan:
-    with Engine() as engine:
-        return Reader(engine).plan(tree_of(DEMO))
+def plan(reader: Reader) -> Plan:
+    return reader.plan(tree_of(DEMO))
 
 
 def proved(plan: Plan) -> ProvedPlan:

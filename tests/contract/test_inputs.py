@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from builders import repo
 
@@ -25,12 +23,6 @@ REMOTE = repo(
     "farm/apple.yaml", CONFIG_MAP.format("apple"),
     "barn/kustomization.yaml", "configMapGenerator: [{name: hay, files: [hay.txt]}]\n", "barn/hay.txt", "hay",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
 
 
 def digest(engine: Engine, tree: Tree, after: Tree) -> tuple[str, str]:

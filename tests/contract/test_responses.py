@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +41,6 @@ def tree_of(case: Path, described: dict[str, Any]) -> Tree:
     links = {path: File(target.encode(), "", FileKind.LINK) for path, target in described.get("links", {}).items()}
     omitted = {path: File(None, "", omitted=reason) for path, reason in described.get("omitted", {}).items()}
     return Tree({**files, **links, **omitted})
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
 
 
 @pytest.mark.parametrize("case", cases("build"), ids=lambda case: str(case.name))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from builders import repo
 from model.detecting import site
@@ -40,12 +38,6 @@ PATCHED = f"""
       - target: {{kind: NetworkPolicy}}
         patch: '{{"apiVersion": "v1", "kind": "x", "metadata": {{"name": "x"}}, "$patch": "delete"}}'
     """
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
 
 
 def listing(reference: str) -> Tree:

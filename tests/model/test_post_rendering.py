@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ from flux_handover.model.flux import helm_release_of
 from flux_handover.model.post_rendering import post_rendered
 from flux_handover.objects import mapping, object_of
 from flux_handover.plan.embedded import POST_RENDERERS
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
 
 
 def instance(**distribution: Any) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from builders import repo
 
@@ -15,12 +13,6 @@ from flux_handover.model.rendering import Build, BuildStatus, Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
 from flux_handover.tree import Tree
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
 
 
 def nothing_installed(cluster: Cluster, tree: Tree, builder: Builder) -> Installation:

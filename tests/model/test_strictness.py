@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from builders import yaml_text
 from model.detecting import ARTIFACT, artifact_site
@@ -53,12 +51,6 @@ GATE_OFF = """
             path: /spec/template/spec/containers/0/args/-
             value: --feature-gates=StrictPostBuildSubstitutions=false
     """
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
 
 
 def estate(version: str, patches: str = "", shop: str = SHOP, prices: str = PRICES) -> Tree:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from builders import repo
 from planning import Reader
 
-from flux_handover.adapters.engine import Engine
 from flux_handover.model.roots import SYNC
 from flux_handover.tree import Tree
 
@@ -36,12 +32,6 @@ spec:
       target:
         kind: {target}
 """
-
-
-@pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    with Engine() as engine:
-        yield Reader(engine)
 
 
 def tree(kind: str = "GitRepository", url: str = "https://git.example.org/a", target: str = "Kustomization") -> Tree:

@@ -14,7 +14,6 @@ from flux_handover.plan.basing import adopted, leftovers
 from flux_handover.plan.gates import before_references
 from flux_handover.plan.phases import Phase, PhaseName, Plan
 from flux_handover.proof.obligations import Verdict
-from flux_handover.proof.prove import prove
 from flux_handover.tree import Tree
 
 LIST = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
@@ -92,7 +91,7 @@ def test_every_phase_is_proved(layout: str, reader: Reader) -> None:
     tree = SITES[layout]()
     plan = reader.plan(tree)
 
-    proofs = prove(plan, reader(tree), lambda after, _: reader(after), reader.engine)
+    proofs = reader.proofs(tree)
 
     assert plan.installation.method is Method.REMOTE_BASE
     assert {proof.phase: proof.verdict for proof in proofs} == dict.fromkeys(names_of(plan), Verdict.HOLDS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from planning import CASES, Reader, names_of, tree_of
+from planning import CASES, DEFAULTS, Reader, names_of, tree_of
 
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.plan.operations import DisablePrune
@@ -15,7 +15,7 @@ CASE = CASES / "plan-flat-list" / "before"
 RELEASE = "workloads/flux-instance/helmrelease.yaml"
 
 
-def after(reader: Reader, name: PhaseName, options: Options | None = None) -> Tree:
+def after(reader: Reader, name: PhaseName, options: Options = DEFAULTS) -> Tree:
     plan = reader.plan(tree_of(CASE), options)
     return next(phase.tree for phase in plan.phases if phase.name is name)
 

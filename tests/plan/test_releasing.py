@@ -18,7 +18,6 @@ from flux_handover.plan.releasing import OVERRIDE
 from flux_handover.plan.releasing_chart import merge_patch
 from flux_handover.plan.target import Options
 from flux_handover.proof.obligations import Obligation, Verdict
-from flux_handover.proof.prove import prove
 from flux_handover.proof.stages import Revision, gates_between, stage_of, step
 from flux_handover.tree import Tree
 
@@ -173,7 +172,7 @@ def test_every_phase_is_proved(reader: Reader) -> None:
     tree = site()
     plan = reader.plan(tree)
 
-    proofs = prove(plan, reader(tree), lambda after, _: reader(after), reader.engine)
+    proofs = reader.proofs(tree)
 
     assert names_of(plan) == ["preflight", "protect", "operator", "instance", "bootstrap", "retire"]
     assert {proof.phase: proof.verdict for proof in proofs} == dict.fromkeys(names_of(plan), Verdict.HOLDS)
@@ -323,7 +322,7 @@ def test_the_proof_speaks_of_settings(reader: Reader) -> None:
     tree = site()
     plan = reader.plan(tree)
 
-    proofs = prove(plan, reader(tree), lambda after, _: reader(after), reader.engine)
+    proofs = reader.proofs(tree)
     kept = [j for proof in proofs for j in proof.judgements if j.obligation is Obligation.SETTINGS_KEPT]
 
     assert len(kept) == len(plan.phases) - 1
@@ -350,7 +349,7 @@ def test_a_release_of_a_helmfile_is_proved_in_every_phase(reader: Reader) -> Non
     tree = by_helmfile(VALUES)
     plan = reader.plan(tree)
 
-    proofs = prove(plan, reader(tree), lambda after, _: reader(after), reader.engine)
+    proofs = reader.proofs(tree)
 
     assert names_of(plan) == ["preflight", "operator", "instance", "bootstrap", "retire"]
     assert {proof.phase: proof.verdict for proof in proofs} == dict.fromkeys(names_of(plan), Verdict.HOLDS)

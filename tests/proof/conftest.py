@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from planning import DEMO, Reader, tree_of
 from proof.fleets import Judge
@@ -11,20 +9,9 @@ from flux_handover.plan.phases import Plan
 from flux_handover.proof.steps import Step, committing, steps_of
 
 
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
-
-
 @pytest.fixture
 def judge(engine: Engine) -> Judge:
     return Judge(engine)
-
-
-@pytest.fixture(scope="session")
-def reader(engine: Engine) -> Reader:
-    return Reader(engine)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Obligation `bootstrap-complete`: what a bare cluster needs is created by some step."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,19 +7,12 @@ from typing import Any, cast
 import pytest
 from planning import DEMO, Reader, tree_of
 
-from flux_handover.adapters.engine import Engine
 from flux_handover.plan.phases import PhaseName, Plan
 from flux_handover.proof.bootstrapping import prove_bootstrap_complete
 from flux_handover.proof.obligations import Judgement, Verdict
 from flux_handover.proof.stages import Revision
 from flux_handover.proof.steps import Step
 from flux_handover.tree import Tree
-
-
-@pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    with Engine() as engine:
-        yield Reader(engine)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from flux_handover.proof.losing import (
     prove_versions_steady,
 )
 from flux_handover.proof.obligations import Judgement, Obligation, Verdict
-from flux_handover.proof.prove import OWED, prove
+from flux_handover.proof.prove import OWED
 from flux_handover.proof.resolving import prove_references_resolve
 from flux_handover.proof.returning import prove_way_back
 from flux_handover.proof.series import Breach
@@ -57,7 +57,7 @@ def with_breach(step: Step, property: str) -> Step:
 
 
 def test_every_phase_of_the_bundled_repository_is_proved(demo_plan: Plan, reader: Reader) -> None:
-    proofs = prove(demo_plan, reader(tree_of(DEMO)), lambda tree, _: reader(tree), reader.engine)
+    proofs = reader.proofs(tree_of(DEMO))
 
     assert [proof.phase for proof in proofs] == [phase.name.value for phase in demo_plan.phases]
     assert {proof.verdict for proof in proofs} == {Verdict.HOLDS}
