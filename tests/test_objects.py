@@ -12,11 +12,15 @@ from flux_handover.objects import (
     group_of,
     has_mark,
     id_of,
+    ids_of,
+    leading_names,
     listed,
+    mappings,
     names,
     object_of,
     parse_id,
     text_at,
+    texts,
 )
 
 NAME = st.from_regex(r"[a-z][a-z0-9-]{0,8}(\.[a-z]{1,4})?", fullmatch=True)
@@ -110,3 +114,25 @@ def test_a_field_that_says_nothing_has_its_usual_text(fields: dict[str, object],
 @pytest.mark.parametrize(("value", "expected"), [([1], [1]), (None, []), ("ab", []), ({"a": 1}, [])])
 def test_only_a_list_is_listed(value: object, expected: list[object]) -> None:
     assert listed(value) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [([{"a": 1}, "b", None], ({"a": 1},)), ({"a": 1}, ()), (None, ())])
+def test_what_is_no_mapping_is_left_out_of_a_list_of_them(value: object, expected: tuple[object, ...]) -> None:
+    assert mappings(value) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(["a", 1], ("a", "1")), ("ab", ()), (None, ())])
+def test_only_a_list_gives_texts(value: object, expected: tuple[str, ...]) -> None:
+    assert texts(value) == expected
+
+
+def test_ids_can_be_named_in_the_order_they_came() -> None:
+    ids = [ObjectId("", "Secret", "", name) for name in ("c", "a", "b")]
+
+    assert leading_names(ids, 1) == "Secret/c and 2 more"
+
+
+def test_objects_have_their_ids() -> None:
+    objects = [object_of({"kind": "Secret", "metadata": {"name": name}}) for name in ("a", "b", "a")]
+
+    assert ids_of(objects) == {ObjectId("", "Secret", "", "a"), ObjectId("", "Secret", "", "b")}

@@ -6,7 +6,7 @@ changed API version is the same object (`fluxcd/kustomize-controller:internal/in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -68,9 +68,17 @@ def names(ids: Iterable[ObjectId]) -> str:
 
 def first_names(ids: Iterable[ObjectId], limit: int) -> str:
     """The first ids in order, for a sentence, and how many more there are."""
-    ordered = sorted(ids)
-    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
-    return f"{names(ordered[:limit])}{more}"
+    return leading_names(sorted(ids), limit)
+
+
+def leading_names(ids: Sequence[ObjectId], limit: int) -> str:
+    """The first ids as they come, for a sentence, and how many more there are."""
+    return f"{names(ids[:limit])}{and_more(len(ids) - limit)}"
+
+
+def and_more(left: int) -> str:
+    """The end of a sentence that names only the first of many; empty where none is left."""
+    return f" and {left} more" if left > 0 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,16 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def mappings(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """The mappings of a list; what else it holds is left out."""
+    return tuple(element for element in listed(value) if isinstance(element, Mapping))
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """The elements of a list as texts."""
+    return tuple(map(str, listed(value)))
+
+
 def text_at(fields: Mapping[str, Any], key: str, usual: str = "") -> str:
     """A field as text; `usual` where it is absent, null or empty."""
     return str(fields.get(key) or usual)
@@ -131,6 +149,11 @@ def id_of(data: Mapping[str, Any]) -> ObjectId:
 def object_of(data: Mapping[str, Any]) -> Object:
     """The object a manifest describes."""
     return Object(id_of(data), data)
+
+
+def ids_of(objects: Iterable[Object]) -> frozenset[ObjectId]:
+    """The identities of objects."""
+    return frozenset(object.id for object in objects)
 
 
 def has_mark(object: Object, key: str, value: str) -> bool:

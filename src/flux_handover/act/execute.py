@@ -24,7 +24,7 @@ from flux_handover.act.proved import worst
 from flux_handover.adapters.cluster import KubeCluster
 from flux_handover.adapters.recorder import Change, Happened, Recorder
 from flux_handover.model.effective_kept import lost
-from flux_handover.objects import Object, ObjectId, names, object_of
+from flux_handover.objects import Object, ObjectId, leading_names, object_of
 from flux_handover.plan.phases import Gate, Phase, Plan
 from flux_handover.proof.obligations import Verdict
 from flux_handover.tree import Tree
@@ -243,8 +243,7 @@ def groups(changes: Sequence[Change]) -> Iterator[Moment]:
 def some(changes: Sequence[Change]) -> str:
     """The first few objects of changes, and how many more."""
     ids = list(dict.fromkeys(change.id for change in changes))
-    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-    return f"{names(ids[:SHOWN])}{more}"
+    return leading_names(ids, SHOWN)
 
 
 def other_objects(place: Place, before: Mark, happened: Happenings) -> Iterable[ObjectId]:

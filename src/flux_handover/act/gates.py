@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
 from flux_handover.adapters.cluster import Manifest
-from flux_handover.objects import ObjectId, id_of, mapping
+from flux_handover.objects import ObjectId, and_more, id_of, mapping
 from flux_handover.plan.conditions import (
     ANY,
     AllReady,
@@ -63,8 +63,7 @@ def observed(gate: Gate, cluster: View) -> Observation:
 
 def shortened(texts: tuple[str, ...]) -> str:
     """The first few of many."""
-    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-    return "; ".join(texts[:SHOWN]) + more
+    return "; ".join(texts[:SHOWN]) + and_more(len(texts) - SHOWN)
 
 
 def shortfalls(condition: Condition, cluster: View) -> Iterator[str]:

@@ -49,7 +49,7 @@ from flux_handover.adapters.sandbox.binaries.providers import Program
 from flux_handover.adapters.sandbox.gates import Difference
 from flux_handover.adapters.sandbox.releases.artifacts import CHART_NOTE
 from flux_handover.adapters.sandbox.session import Sandbox, running_sandbox
-from flux_handover.objects import ObjectId
+from flux_handover.objects import ObjectId, ids_of
 from flux_handover.plan.phases import Phase, PhaseName
 from flux_handover.proof.obligations import Verdict
 from flux_handover.tree import Tree
@@ -188,7 +188,7 @@ def place_of(
         journal=journal,
         told=told,
         sources=publishing.sources,
-        flux=frozenset(object.id for object in stage.installation.live),
+        flux=ids_of(stage.installation.live),
         patience=PATIENCE_SECONDS,
         shared=shared(stage.cluster),
         kubectl=sandbox.programs["kubectl"].path if "kubectl" in sandbox.programs else None,

@@ -32,7 +32,7 @@ from flux_handover.model.flux import Source
 from flux_handover.model.installation import Installation
 from flux_handover.model.origin import is_same_repository
 from flux_handover.model.rendering import BuildStatus, Cluster
-from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, mapping
+from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, ids_of, mapping
 from flux_handover.proof.staging import root_source
 from flux_handover.tree import Tree
 
@@ -134,7 +134,7 @@ def install(sandbox: Sandbox, stage: Stage, key: AgeKey) -> None:
     for object in sorted(stage.installation.live, key=lambda object: rank(object.id)):
         cluster.apply(object.data, field_manager=BY_HAND)
     stubbed(cluster, stage)
-    flux = {object.id for object in stage.installation.live}
+    flux = ids_of(stage.installation.live)
     for object in sorted(stage.cluster.bootstrap, key=lambda object: rank(object.id)):
         if object.id not in flux and "sops" not in object.data and object.id.kind != "Kustomization":
             applied_when_served(cluster, object.data)

@@ -13,7 +13,7 @@ from flux_handover.model.detection_signs import live_objects
 from flux_handover.model.flux import HelmRelease, helm_release_of, is_kind
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.model.settings_texts import bytes_of, documents_with
-from flux_handover.objects import HELM_GROUP, Object, ObjectId, id_of, mapping
+from flux_handover.objects import HELM_GROUP, Object, ObjectId, id_of, listed, mapping
 from flux_handover.tree import Tree
 
 Path = tuple[str | int, ...]
@@ -167,7 +167,7 @@ def _declaring(tree: Tree, reads: list[str], object: Object) -> Iterator[Documen
 def _values_from(site: Site, release: HelmRelease) -> Mapping[str, Any]:
     """Values of `valuesFrom` ConfigMaps that are live; those of Secrets are never read."""
     together: Mapping[str, Any] = {}
-    for entry in _list(release.object.spec.get("valuesFrom")):
+    for entry in listed(release.object.spec.get("valuesFrom")):
         text = _value_text(site.cluster, release.id.namespace, mapping(entry))
         for document in read_documents("", text.encode()).documents:
             together = merged(together, document.mapping)
@@ -207,7 +207,7 @@ def _holders(tree: Tree, reads: list[str], values: Mapping[str, Any]) -> Iterato
 def helmfile_releases(site: Site) -> Iterator[Release]:
     """Releases of these charts in helmfiles, wherever they lie and whatever they are called."""
     for document in documents_with(site.tree, site.tree, b"releases:", b"flux"):
-        for index, entry in enumerate(_list(document.mapping.get("releases"))):
+        for index, entry in enumerate(listed(document.mapping.get("releases"))):
             chart = _last(str(mapping(entry).get("chart") or ""))
             if chart in CHARTS:
                 yield _in_helmfile(site.tree, document, index, mapping(entry), chart)
@@ -243,7 +243,7 @@ def _value_documents(
     tree: Tree, document: Document, prefix: Path, entry: Mapping[str, Any]
 ) -> Iterator[tuple[Document, Path]]:
     """Where a release's values are: inline, or in files beside the helmfile; later ones win."""
-    for number, values in enumerate(_list(entry.get("values"))):
+    for number, values in enumerate(listed(entry.get("values"))):
         if isinstance(values, Mapping):
             yield document, (*prefix, "values", number)
         else:
@@ -253,7 +253,3 @@ def _value_documents(
 
 def _beside(document: Document, name: Any) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(document.path), str(name)))
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from flux_handover import catalogue
-from flux_handover.objects import Object, mapping, text_at
+from flux_handover.objects import Object
+from flux_handover.workloads import images_of
 
 VERSION_LABEL = "app.kubernetes.io/version"
 
@@ -43,19 +44,12 @@ def component_of(object: Object) -> str:
     """The Flux controller that a Deployment runs, by its image; empty for everything else."""
     if object.id.kind != "Deployment":
         return ""
-    names = (image.partition("@")[0].rpartition("/")[2].partition(":")[0] for image in _images(object))
+    names = (image.partition("@")[0].rpartition("/")[2].partition(":")[0] for image in images_of(object))
     return next((name for name in names if name in catalogue.COMPONENTS), "")
 
 
 def image_tag(object: Object) -> str:
     """The tag of the controller's image."""
     component = component_of(object)
-    found = (image.partition("@")[0].rpartition("/")[2].partition(":") for image in _images(object))
+    found = (image.partition("@")[0].rpartition("/")[2].partition(":") for image in images_of(object))
     return next((tag for name, _, tag in found if name == component), "")
-
-
-def _images(object: Object) -> tuple[str, ...]:
-    pod = mapping(mapping(object.spec.get("template")).get("spec"))
-    containers = pod.get("containers")
-    entries = containers if isinstance(containers, list) else []
-    return tuple(text_at(mapping(entry), "image") for entry in entries)

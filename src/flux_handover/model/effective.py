@@ -14,7 +14,8 @@ from flux_handover.model.effective_arguments import effective_flags, effective_g
 from flux_handover.model.effective_values import duration, image, quantity, text
 from flux_handover.model.flux import is_kind, is_source
 from flux_handover.model.installation import SettingKind
-from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId, mapping
+from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId, listed, mapping, mappings, texts
+from flux_handover.workloads import containers_of, main_container
 
 RBAC_GROUP = "rbac.authorization.k8s.io"
 PRESENT = "object"
@@ -101,12 +102,10 @@ def _workload(object: Object) -> Iterator[Fact]:
     yield from _fields(object.id, SettingKind.SCHEDULING, object.spec, frozenset({"template", "selector"}))
     pod = mapping(template.get("spec"))
     yield from _pod(object.id, pod)
-    names = [container.get("name") for container in _maps(pod, "containers")]
-    for index, container in enumerate(_maps(pod, "containers")):
-        # A sidecar that a patch adds comes first.
-        main = index == names.index("manager") if "manager" in names else index == 0
-        yield from _container(object.id, container, "" if main else f"{container.get('name')}:")
-    for container in _maps(pod, "initContainers"):
+    main = main_container(object)
+    for container in containers_of(object):
+        yield from _container(object.id, container, "" if container is main else f"{container.get('name')}:")
+    for container in mappings(pod.get("initContainers")):
         yield _fact(object.id, SettingKind.SCHEDULING, f"initContainers.{container.get('name')}", container)
 
 
@@ -116,7 +115,7 @@ def _pod(target: ObjectId, pod: Mapping[str, Any]) -> Iterator[Fact]:
         yield _fact(target, SettingKind.SCHEDULING, f"nodeSelector.{key}", value)
     if pod.get("imagePullSecrets"):
         yield _fact(target, SettingKind.IMAGE, "imagePullSecrets", pod["imagePullSecrets"])
-    for volume in _maps(pod, "volumes"):
+    for volume in mappings(pod.get("volumes")):
         source = {key: value for key, value in volume.items() if key != "name"}
         yield _fact(target, SettingKind.VOLUME, str(volume.get("name")), source)
 
@@ -127,13 +126,13 @@ def _container(target: ObjectId, container: Mapping[str, Any], prefix: str) -> I
     yield from _environment(target, container, prefix)
     yield from _image(target, container, prefix)
     yield from _fields(target, SettingKind.SCHEDULING, container, _CONTAINER_FIELDS, f"{prefix}container.")
-    for mount in _maps(container, "volumeMounts"):
+    for mount in mappings(container.get("volumeMounts")):
         source = {key: value for key, value in mount.items() if key != "mountPath"}
         yield _fact(target, SettingKind.VOLUME, f"{prefix}{mount.get('mountPath')}", source)
 
 
 def _arguments(target: ObjectId, arguments: Any, prefix: str) -> Iterator[Fact]:
-    words = arguments if isinstance(arguments, list) else []
+    words = listed(arguments)
     for name, value in effective_flags(words).items():
         own = value.replace("$(RUNTIME_NAMESPACE)", target.namespace)
         yield _fact(target, SettingKind.ARGUMENT, prefix + name, value, duration(own))
@@ -148,7 +147,7 @@ def _resources(target: ObjectId, resources: Mapping[str, Any], prefix: str) -> I
 
 
 def _environment(target: ObjectId, container: Mapping[str, Any], prefix: str) -> Iterator[Fact]:
-    for variable in _maps(container, "env"):
+    for variable in mappings(container.get("env")):
         source = variable.get("value", variable.get("valueFrom"))
         yield _fact(target, SettingKind.ENV, f"{prefix}{variable.get('name')}", source, text(_without_defaults(source)))
     if container.get("envFrom"):
@@ -177,24 +176,24 @@ def _access(object: Object) -> Iterator[Fact]:
         yield _fact(object.id, SettingKind.RULE, resource, ",".join(sorted(verbs)))
     bound = {field: object.data[field] for field in ("roleRef", "aggregationRule") if object.data.get(field)}
     yield from _fields(object.id, SettingKind.RULE, bound, frozenset())
-    for subject in _maps(object.data, "subjects"):
+    for subject in mappings(object.data.get("subjects")):
         name = f"{subject.get('kind')}/{subject.get('namespace', '')}/{subject.get('name')}"
         yield _fact(object.id, SettingKind.RULE, f"subjects.{name}", "bound")
 
 
 def _granted(object: Object) -> Mapping[str, set[str]]:
     granted: dict[str, set[str]] = {}
-    for rule in _maps(object.data, "rules"):
+    for rule in mappings(object.data.get("rules")):
         for resource in _rule_resources(rule):
-            granted.setdefault(resource, set()).update(_words(rule, "verbs"))
+            granted.setdefault(resource, set()).update(texts(rule.get("verbs")))
     return granted
 
 
 def _rule_resources(rule: Mapping[str, Any]) -> Iterator[str]:
-    names = "".join(f"[{name}]" for name in _words(rule, "resourceNames"))
-    for group in _words(rule, "apiGroups"):
-        yield from (f"{group}/{resource}{names}" for resource in _words(rule, "resources"))
-    yield from _words(rule, "nonResourceURLs")
+    names = "".join(f"[{name}]" for name in texts(rule.get("resourceNames")))
+    for group in texts(rule.get("apiGroups")):
+        yield from (f"{group}/{resource}{names}" for resource in texts(rule.get("resources")))
+    yield from texts(rule.get("nonResourceURLs"))
 
 
 def _generic(object: Object) -> Iterator[Fact]:
@@ -243,13 +242,3 @@ def _is_prose(target: ObjectId, key: str, value: Any) -> bool:
 
 def _without_name(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for key, value in entry.items() if key != "name"}
-
-
-def _words(holder: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = holder.get(key)
-    return tuple(str(entry) for entry in value) if isinstance(value, list) else ()
-
-
-def _maps(holder: Mapping[str, Any], key: str) -> tuple[Mapping[str, Any], ...]:
-    value = holder.get(key)
-    return tuple(entry for entry in value if isinstance(entry, Mapping)) if isinstance(value, list) else ()

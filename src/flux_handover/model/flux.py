@@ -20,6 +20,7 @@ from flux_handover.objects import (
     ObjectId,
     group_of,
     mapping,
+    mappings,
     text_at,
 )
 from flux_handover.tree import clean_path
@@ -66,6 +67,11 @@ class FluxKustomization:
     def namespace(self) -> str:
         """Where its local references point."""
         return self.object.id.namespace
+
+    @property
+    def required_variables(self) -> tuple[ObjectId, ...]:
+        """The sources of variables without which it does not build."""
+        return tuple(source.id for source in self.substitute_from if not source.optional)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +148,12 @@ def kustomization_of(object: Object) -> FluxKustomization:
         target_namespace=text_at(spec, "targetNamespace"),
         service_account=text_at(spec, "serviceAccountName"),
         depends_on=tuple(
-            _local(entry, KUSTOMIZE_GROUP, "Kustomization", namespace) for entry in _maps(spec, "dependsOn")
+            _local(entry, KUSTOMIZE_GROUP, "Kustomization", namespace) for entry in mappings(spec.get("dependsOn"))
         ),
-        health_checks=tuple(_checked(entry) for entry in _maps(spec, "healthChecks")),
-        substitute_from=tuple(_variable_source(entry, namespace) for entry in _maps(post_build, "substituteFrom")),
+        health_checks=tuple(_checked(entry) for entry in mappings(spec.get("healthChecks"))),
+        substitute_from=tuple(
+            _variable_source(entry, namespace) for entry in mappings(post_build.get("substituteFrom"))
+        ),
         substitute={str(k): _text(v) for k, v in mapping(post_build.get("substitute")).items()},
         has_post_build=spec.get("postBuild") is not None,
         decryption_secret=_secret(mapping(decryption.get("secretRef")), namespace),
@@ -164,7 +172,7 @@ def source_of(object: Object) -> Source:
         ignore=text_at(spec, "ignore"),
         suspend=spec.get("suspend") is True,
         secret=_secret(mapping(spec.get("secretRef")), object.id.namespace),
-        includes=_maps(spec, "include"),
+        includes=mappings(spec.get("include")),
         recurse_submodules=spec.get("recurseSubmodules") is True,
     )
 
@@ -212,11 +220,6 @@ def _variable_source(entry: Mapping[str, Any], namespace: str) -> VariableSource
 
 def _secret(ref: Mapping[str, Any], namespace: str) -> ObjectId | None:
     return ObjectId("", "Secret", namespace, str(ref["name"])) if ref.get("name") else None
-
-
-def _maps(holder: Mapping[str, Any], key: str) -> tuple[Mapping[str, Any], ...]:
-    value = holder.get(key)
-    return tuple(mapping(entry) for entry in value) if isinstance(value, list) else ()
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from flux_handover.findings import Location
 from flux_handover.model.flux import FluxKustomization, Source
-from flux_handover.objects import Object, ObjectId
+from flux_handover.objects import Object, ObjectId, ids_of
 
 
 class BuildStatus(Enum):
@@ -69,7 +69,7 @@ class Build:
     @property
     def ids(self) -> frozenset[ObjectId]:
         """What its inventory would hold after a successful reconcile."""
-        return frozenset(object.id for object in self.objects)
+        return ids_of(self.objects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,14 @@ class Cluster:
 
     def __iter__(self) -> Iterator[Build]:
         return iter(self.builds.values())
+
+    def build(self, id: ObjectId | None) -> Build | None:
+        """The build of a Kustomization; None where that is none of this cluster."""
+        return self.builds.get(id) if id is not None else None
+
+    def applying(self, id: ObjectId) -> Build | None:
+        """The first build that brings an object to the cluster."""
+        return next((build for build in self if any(object.id == id for object in build.present)), None)
 
     def objects(self) -> Iterator[tuple[Build, Object]]:
         """Every rendered object with the build it comes from, roots first."""

@@ -17,7 +17,7 @@ from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.detection_remote import RemoteBase, remote_bases
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import Object, ObjectId, object_of
+from flux_handover.objects import Object, ObjectId, ids_of, object_of
 from flux_handover.plan.components import check_fields, opting_out
 from flux_handover.plan.listings import Listing, live_listings
 from flux_handover.plan.operations import Operation, RemoveFile, UnlistResource
@@ -34,9 +34,8 @@ def leftovers(installation: Installation) -> frozenset[ObjectId]:
     if installation.method is not Method.REMOTE_BASE or not distributions.has(installation.version):
         return frozenset()
     manifests = install_manifests(installation.version, installation.components, installation.namespace)
-    rendered = {object_of(manifest).id for manifest in manifests}
-    distributed = {object.id for object in installation.plain}
-    return frozenset(o.id for o in installation.live if o.id in distributed and o.id not in rendered)
+    distributed = ids_of(installation.live) & ids_of(installation.plain)
+    return distributed - ids_of(map(object_of, manifests))
 
 
 def adopted(installation: Installation) -> tuple[Object, ...]:
@@ -61,7 +60,7 @@ def opt_outs(owner: Build, leaving: frozenset[ObjectId], installation: Installat
 
 def removal(cluster: Cluster, leaving: frozenset[ObjectId], installation: Installation, tree: Tree) -> PhaseDraft:
     """The base leaves the list; a Kustomization that applied nothing else leaves Git with it."""
-    owner = cluster.builds.get(installation.owner) if installation.owner else None
+    owner = cluster.build(installation.owner)
     if owner is None:
         return PhaseDraft()
     base = _base(owner, installation, tree)

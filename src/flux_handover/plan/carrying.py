@@ -18,7 +18,7 @@ from flux_handover.catalogue.manifests import NAMESPACE
 from flux_handover.documents import read_documents
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.installation import FluxPatch, Installation
-from flux_handover.objects import Object, mapping, object_of
+from flux_handover.objects import Object, ids_of, mapping, object_of
 from flux_handover.plan.comments import comments_above
 from flux_handover.plan.components import is_opt_out
 from flux_handover.plan.manifests import text_of
@@ -115,7 +115,7 @@ def _content(patch: CarriedPatch) -> Any:
 def _deletes_all_policies(patch: CarriedPatch, hit: tuple[Object, ...], plain: tuple[Object, ...]) -> bool:
     policies = {object.id for object in plain if object.id.kind == "NetworkPolicy"}
     deletes = mapping(_content(patch)).get("$patch") == "delete"
-    return deletes and bool(policies) and {object.id for object in hit} == policies
+    return deletes and bool(policies) and ids_of(hit) == policies
 
 
 def _fitted(patch: CarriedPatch, hit: tuple[Object, ...], base: tuple[Object, ...]) -> Iterable[CarriedPatch]:

@@ -278,7 +278,7 @@ def _chart_note(facts: OperatorFacts) -> tuple[str, ...]:
 
 def _common_metadata(installation: Installation, cluster: Cluster) -> Mapping[str, Any]:
     """`spec.commonMetadata` of the owner, which it puts on every object, and what a list puts on every one."""
-    build = cluster.builds.get(installation.owner) if installation.owner else None
+    build = cluster.build(installation.owner)
     own = mapping(build.ks.object.spec.get("commonMetadata")) if build else {}
     shared = shared_metadata(installation)
     merged = {field: {**mapping(own.get(field)), **shared.get(field, {})} for field in ("labels", "annotations")}

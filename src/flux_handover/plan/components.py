@@ -12,7 +12,7 @@ from typing import Any
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import PRUNE, Object, ObjectId, has_mark, id_of, mapping
+from flux_handover.objects import PRUNE, Object, ObjectId, has_mark, id_of, ids_of, mapping
 from flux_handover.plan.listings import Listing, documents_of, live_listings
 from flux_handover.plan.manifests import text_of
 from flux_handover.plan.operations import AppendElement, Operation, RemoveFile, UnlistResource
@@ -45,7 +45,7 @@ def opting_out(path: str, document: int, owner: Build, ids: frozenset[ObjectId])
     for target in _targets(owner.objects, ids):
         patch = {"patch": text_of(_opt_out()), "target": dict(target)}
         why = f"{owner.id} goes on pruning; what leaves it later must not be deleted"
-        hit = frozenset(object.id for object in selected(target, owner.objects))
+        hit = ids_of(selected(target, owner.objects))
         yield AppendElement(path, document, ("patches",), patch, why, marks=hit & ids)
 
 
@@ -79,7 +79,7 @@ def _opt_out() -> dict[str, Any]:
 
 def _targets(objects: tuple[Object, ...], leaving: frozenset[ObjectId]) -> Iterator[Pairs]:
     """One target if a label selects exactly what leaves, else one for each kind."""
-    if frozenset(object.id for object in selected(_WHOLE, objects)) == leaving:
+    if ids_of(selected(_WHOLE, objects)) == leaving:
         yield _WHOLE
         return
     for kind in sorted({id.kind for id in leaving}):

@@ -22,6 +22,7 @@ from flux_handover.objects import (
     PRUNE,
     Object,
     ObjectId,
+    ids_of,
     mapping,
 )
 from flux_handover.plan import basing, releasing
@@ -73,7 +74,7 @@ def all_ready(when: str) -> Iterator[Gate]:
 
 def before_operator(cluster: Cluster, installation: Installation, overrides: tuple[Override, ...]) -> tuple[Gate, ...]:
     """`protect` is live: the owner does not prune any more, and has seen so."""
-    owner = cluster.builds.get(installation.owner) if installation.owner else None
+    owner = cluster.build(installation.owner)
     gates = _protected(owner, installation) if owner else []
     parents = sorted({override.parent for override in overrides})
     gates += releasing.is_suspended(installation)
@@ -375,7 +376,7 @@ def owned(id: ObjectId, instance: str) -> Has:
 
 def _by_scope(objects: Iterable[Object], namespace: str) -> Iterator[tuple[str, str, str, list[ObjectId]]]:
     """Scope, kubectl's words for the place and the kinds, and the ids."""
-    ids = {object.id for object in objects}
+    ids = ids_of(objects)
     scoped = {id for id in ids if id.kind in CLUSTER_SCOPED}
     for scope, place, members in (("cluster", "", scoped), ("namespace", f"-n {namespace} ", ids - scoped)):
         yield scope, place, ",".join(sorted({_plural(id) for id in members})), sorted(members)

@@ -14,9 +14,10 @@ from flux_handover.catalogue.manifests import REGISTRY, namespace_manifest
 from flux_handover.catalogue.versions import is_at_least
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import OPERATOR_GROUP, PRUNE, SSA, Object, ObjectId, mapping
+from flux_handover.objects import OPERATOR_GROUP, PRUNE, SSA, Object, ObjectId, mapping, texts
 from flux_handover.plan.manifests import text_of
 from flux_handover.plan.target import CarriedPatch
+from flux_handover.workloads import containers_of
 
 _IDENTITY_GATE = "ObjectLevelWorkloadIdentity"
 _STRIPS_TOKEN_RULE = "v0.29.0"
@@ -122,7 +123,7 @@ def _domain(objects: Iterable[Object]) -> str:
 
 def _arguments(objects: Iterable[Object]) -> Iterator[str]:
     for container in _containers(objects):
-        yield from (str(argument) for argument in container.get("args") or ())
+        yield from texts(container.get("args"))
 
 
 def _images(objects: Iterable[Object]) -> Iterator[str]:
@@ -133,8 +134,7 @@ def _images(objects: Iterable[Object]) -> Iterator[str]:
 def _containers(objects: Iterable[Object]) -> Iterator[Mapping[str, Any]]:
     for object in objects:
         if object.id.kind == "Deployment":
-            pod = mapping(mapping(object.spec.get("template")).get("spec"))
-            yield from (mapping(container) for container in (pod.get("containers") or ())[:1])
+            yield from containers_of(object)[:1]
 
 
 def _gates(argument: str) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
+from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, ids_of
 from flux_handover.plan import basing, releasing
 from flux_handover.plan.components import opt_outs
 from flux_handover.plan.layout import AppFiles
@@ -50,25 +50,21 @@ def protect(
 
 def leaving(cluster: Cluster, installation: Installation) -> frozenset[ObjectId]:
     """Objects of the distribution that their owner applies today and will not apply in the end."""
-    build = _owner_build(cluster, installation)
-    flux = {object.id for object in installation.plain}
+    build = cluster.build(installation.owner)
+    flux = ids_of(installation.plain)
     if installation.method is Method.REMOTE_BASE:
-        flux |= {object.id for object in installation.live}
+        flux |= ids_of(installation.live)
     return frozenset(build.ids & flux) if build else frozenset()
 
 
 def is_dedicated(cluster: Cluster, installation: Installation) -> bool:
     """Whether the owner applies Flux and nothing else."""
-    build = _owner_build(cluster, installation)
+    build = cluster.build(installation.owner)
     return build is not None and build.ids == leaving(cluster, installation)
 
 
-def _owner_build(cluster: Cluster, installation: Installation) -> Build | None:
-    return cluster.builds.get(installation.owner) if installation.owner else None
-
-
 def _owner(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[Operation]:
-    build = _owner_build(cluster, installation)
+    build = cluster.build(installation.owner)
     if build is None or not _deletes(build):
         return
     if installation.method is Method.BOOTSTRAP:

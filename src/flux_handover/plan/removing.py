@@ -8,7 +8,7 @@ from typing import Any
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.findings import Location
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import ObjectId, id_of, mapping
+from flux_handover.objects import ObjectId, id_of, ids_of, mapping
 from flux_handover.plan.listings import Listing, document_of, documents_of, live_listings, read_files
 from flux_handover.plan.manners import embedded_text
 from flux_handover.plan.operations import Operation, RemoveDocument, RemoveField, RemoveFile, UnlistResource
@@ -70,7 +70,7 @@ def useless_patches(listing: Listing, owner: Build, leaving: frozenset[ObjectId]
 
 
 def _hits_only(entry: Mapping[str, Any], owner: Build, leaving: frozenset[ObjectId]) -> bool:
-    hit = {object.id for object in selected(_target_of(entry), owner.objects)}
+    hit = ids_of(selected(_target_of(entry), owner.objects))
     return bool(hit) and hit <= leaving
 
 

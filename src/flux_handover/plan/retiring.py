@@ -74,7 +74,7 @@ def _with_dependents(
 
 def _removed(cluster: Cluster, installation: Installation) -> Iterator[tuple[ObjectId, str]]:
     """The owner and its source, each with the file it stands in."""
-    owner = cluster.builds.get(installation.owner) if installation.owner else None
+    owner = cluster.build(installation.owner)
     if owner is None:
         return
     yield owner.id, _file(owner.where, owner.id)

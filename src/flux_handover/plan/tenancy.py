@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.installation import Installation
-from flux_handover.objects import Object, mapping
 from flux_handover.plan.selectors import Requirement, requirements
+from flux_handover.workloads import arguments_of
 
 DEFAULT_ACCOUNT = "--default-service-account"
 WATCHED = "--watch-label-selector"
@@ -30,7 +29,7 @@ class Tenancy:
 
 def tenancy_of(installation: Installation) -> Tenancy:
     """What the arguments of the running controllers ask for."""
-    arguments = [argument for object in installation.live for argument in _arguments(object)]
+    arguments = [argument for object in installation.live for argument in arguments_of(object)]
     accounts = any(argument.startswith(f"{DEFAULT_ACCOUNT}=") for argument in arguments)
     labels: dict[str, str] = {}
     for argument in arguments:
@@ -54,9 +53,3 @@ def _value(term: Requirement) -> str:
         f"the controllers watch only objects whose label {term.key} is empty",
         hint="watch for a label with a value",
     )
-
-
-def _arguments(object: Object) -> Iterator[str]:
-    pod: Mapping[str, Any] = mapping(mapping(object.spec.get("template")).get("spec"))
-    lists = (mapping(container).get("args") for container in pod.get("containers") or ())
-    yield from (str(argument) for arguments in lists for argument in arguments or ())

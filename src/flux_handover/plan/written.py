@@ -20,6 +20,7 @@ from flux_handover.plan.listings import documents_of
 from flux_handover.plan.manifests import text_of
 from flux_handover.plan.target import CarriedPatch
 from flux_handover.tree import Tree
+from flux_handover.workloads import main_container, pod_of
 
 _KEPT = (SettingKind.COMPONENT, SettingKind.DELETION, SettingKind.SYNC)
 """Kept by fields of the FluxInstance, or by the strategy for source and root."""
@@ -115,7 +116,7 @@ def _by_registry(setting: Setting, installation: Installation) -> bool:
 def _images(objects: Iterable[Object], id: ObjectId) -> Iterator[str]:
     for object in objects:
         if object.id == id:
-            yield str(_container(object).get("image", ""))
+            yield str(main_container(object).get("image", ""))
 
 
 def _patched(setting: Setting, installation: Installation) -> tuple[str, str]:
@@ -148,7 +149,7 @@ def _appended(value: str) -> Mapping[str, Any]:
 
 def _template(setting: Setting, object: Object) -> dict[str, Any] | None:
     """The part of a Deployment's spec that says what the live one does."""
-    container, pod = _container(object), _pod(object)
+    container, pod = main_container(object), pod_of(object)
     match setting.kind:
         case SettingKind.LIMIT | SettingKind.REQUEST:
             field = "limits" if setting.kind is SettingKind.LIMIT else "requests"
@@ -172,15 +173,6 @@ def _template(setting: Setting, object: Object) -> dict[str, Any] | None:
 
 def _of_container(container: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"template": {"spec": {"containers": [{"name": container.get("name"), **fields}]}}}
-
-
-def _pod(object: Object) -> Mapping[str, Any]:
-    return mapping(mapping(object.spec.get("template")).get("spec"))
-
-
-def _container(object: Object) -> Mapping[str, Any]:
-    containers = [mapping(one) for one in _pod(object).get("containers") or ()]
-    return next((one for one in containers if one.get("name") == "manager"), containers[0] if containers else {})
 
 
 def _carried(kind: str, text: str, settings: list[Setting]) -> CarriedPatch:

@@ -12,7 +12,7 @@ from flux_handover.model.effective_kept import lost
 from flux_handover.model.flux import is_instance, source_of
 from flux_handover.model.origin import reference_of
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import OPERATOR_GROUP, SOURCE_GROUP, Object, ObjectId, mapping, object_of
+from flux_handover.objects import OPERATOR_GROUP, SOURCE_GROUP, Object, ObjectId, ids_of, mapping, object_of
 from flux_handover.plan import present
 from flux_handover.plan.releasing import release_of
 from flux_handover.plan.releasing_chart import charted
@@ -74,7 +74,7 @@ def prove_settings_kept(step: Step) -> Judgement:
     before, after = tuple(_flux_before(step)), tuple(_flux_objects(step))
     if not after:
         return Judgement(Obligation.SETTINGS_KEPT, Verdict.UNKNOWN, ("what Flux would run is not known",))
-    differences = lost(before, after, renamed=_renamed(step, {object.id for object in after}))
+    differences = lost(before, after, renamed=_renamed(step, ids_of(after)))
     if differences:
         return Judgement(Obligation.SETTINGS_KEPT, Verdict.REFUTED, tuple(map(str, differences)))
     count = len(step.plan.installation.settings)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from flux_handover.documents import read_documents
 from flux_handover.model.installation import Installation
-from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import ObjectId, first_names, id_of, names
+from flux_handover.model.rendering import Cluster
+from flux_handover.objects import ObjectId, first_names, id_of, ids_of, names
 from flux_handover.plan import present
 from flux_handover.proof.naming import Named, is_named, names_of
 from flux_handover.proof.reconcile import Deletion, How
@@ -186,7 +186,7 @@ def _classes(all: frozenset[ObjectId], scene: Scene) -> dict[str, set[ObjectId] 
         "data": {id for id in all if (id.group, id.kind) in STATEFUL_KINDS},
         "the root": all & {scene.before.cluster.root},
         "key material": all & _keys(scene.before.cluster),
-        "Flux itself": all & (_installers(scene.before.cluster) | {object.id for object in scene.installation.live}),
+        "Flux itself": all & (_installers(scene.before.cluster) | ids_of(scene.installation.live)),
     }
 
 
@@ -216,14 +216,10 @@ def _still_there(id: ObjectId, scene: Scene) -> tuple[str, ...]:
 
 def _declaring(id: ObjectId, scene: Scene) -> tuple[str, ...]:
     """Files that the owner read and that declare the object on both sides."""
-    owner = _owner(id, scene.before.cluster)
+    owner = scene.before.cluster.applying(id)
     trees = (scene.before.tree, scene.after.tree)
     reads = sorted(owner.reads) if owner else ()
     return tuple(path for path in reads if all(path in tree and _declares(tree, path, id) for tree in trees))
-
-
-def _owner(id: ObjectId, cluster: Cluster) -> Build | None:
-    return next((build for build in cluster if any(object.id == id for object in build.present)), None)
 
 
 def _declares(tree: Tree, path: str, id: ObjectId) -> bool:

@@ -34,6 +34,7 @@ from flux_handover.objects import (
     ObjectId,
     has_mark,
     mapping,
+    mappings,
     text_at,
 )
 from flux_handover.proof.gates import Gates
@@ -52,6 +53,7 @@ from flux_handover.proof.world import (
     Spec,
     Variables,
 )
+from flux_handover.workloads import images_of
 
 MARKS = {
     Mark.PRUNE_DISABLED: (PRUNE, "disabled"),
@@ -174,14 +176,14 @@ def release_spec(release: HelmRelease, gates: Gates) -> HelmReleaseSpec:
 
 
 def _values_from(release: HelmRelease) -> Iterable[ObjectId]:
-    for entry in release.object.spec.get("valuesFrom") or ():
-        if not mapping(entry).get("optional"):
+    for entry in mappings(release.object.spec.get("valuesFrom")):
+        if not entry.get("optional"):
             yield ObjectId("", str(entry.get("kind")), release.id.namespace, str(entry.get("name")))
 
 
 def _dependencies(release: HelmRelease) -> Iterable[ObjectId]:
-    for entry in release.object.spec.get("dependsOn") or ():
-        namespace = str(mapping(entry).get("namespace") or release.id.namespace)
+    for entry in mappings(release.object.spec.get("dependsOn")):
+        namespace = text_at(entry, "namespace", release.id.namespace)
         yield ObjectId(HELM_GROUP, "HelmRelease", namespace, str(entry.get("name")))
 
 
@@ -219,10 +221,8 @@ def instance_spec(object: Object) -> FluxInstanceSpec:
 
 def controller_spec(deployment: Object) -> ControllerSpec | None:
     """Which actor a Deployment runs, by its container's image; None for any other Deployment."""
-    template = mapping(mapping(deployment.spec.get("template")).get("spec"))
-    for container in template.get("containers") or ():
-        image = text_at(mapping(container), "image").partition("@")[0]
-        name, _, tag = image.rpartition("/")[2].partition(":")
+    for image in images_of(deployment):
+        name, _, tag = image.partition("@")[0].rpartition("/")[2].partition(":")
         if name in ACTORS:
             return ControllerSpec(ACTORS[name], version_of(tag))
     return None

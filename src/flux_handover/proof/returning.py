@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from flux_handover.objects import ObjectId, names
+from flux_handover.objects import ObjectId, first_names, names
 from flux_handover.proof.commands import Program, Scenery, instances, program_of
 from flux_handover.proof.edges import edge_of
 from flux_handover.proof.exploration import LIMIT, Found, Reachable, Violation, explore
@@ -148,10 +148,10 @@ def _left(walk: _Walk, before: World) -> Iterator[str]:
         return
     missing = before.live.keys() - walk.world.live.keys()
     if missing:
-        yield f"{_some(missing)} would not come back"
+        yield f"{first_names(missing, SHOWN)} would not come back"
     foreign = {id for id in before.live.keys() - missing if not _is_home(id, walk.world, before)}
     if foreign:
-        yield f"{_some(foreign)} would not go back to the old owner"
+        yield f"{first_names(foreign, SHOWN)} would not go back to the old owner"
     staying = instances(walk.world) - instances(before)
     if staying:
         yield f"{names(staying)} would still be there"
@@ -162,8 +162,3 @@ def _is_home(id: ObjectId, world: World, before: World) -> bool:
     owner = world.live[id].owner
     record = before.records.get(owner) if owner else None
     return owner == before.live[id].owner or (record is not None and id in record.inventory)
-
-
-def _some(ids: set[ObjectId]) -> str:
-    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-    return names(sorted(ids)[:SHOWN]) + more

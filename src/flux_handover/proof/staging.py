@@ -15,7 +15,7 @@ from flux_handover.model.flux import Source
 from flux_handover.model.origin import is_same_repository
 from flux_handover.model.render import NO_NAMESPACE
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
-from flux_handover.objects import Object, ObjectId, mapping
+from flux_handover.objects import Object, ObjectId, ids_of, mapping, mappings, text_at
 from flux_handover.proof.facets import Facets, kustomization_spec, origin_of, source_spec
 from flux_handover.proof.gates import Gates
 from flux_handover.proof.reconcile_cluster import Push
@@ -42,6 +42,7 @@ from flux_handover.proof.world import (
     World,
 )
 from flux_handover.proof.world import Build as Outcome
+from flux_handover.workloads import pod_of
 
 FIXED = "as declared"
 NO_SOURCES: Mapping[ObjectId, Source] = {}
@@ -252,12 +253,12 @@ def _records(stage: Stage, facets: Facets, live: Mapping[ObjectId, Live]) -> Ite
         spec = kustomization_spec(build.ks)
         ready = build.status is not BuildStatus.FAILED
         reason = "" if ready or build.failure is None else build.failure.message
-        yield build.id, Record(frozenset(o.id for o in objects), revision, spec, ready, reason)
+        yield build.id, Record(ids_of(objects), revision, spec, ready, reason)
     for id, one in live.items():
         if isinstance(one.spec, HelmReleaseSpec):
             yield id, Record(spec=one.spec)
         elif isinstance(one.spec, FluxInstanceSpec):
-            content = frozenset(object.id for object in stage.components(id))
+            content = ids_of(stage.components(id))
             yield id, Record(content, ".".join(map(str, one.spec.version)), one.spec)
 
 
@@ -267,7 +268,7 @@ def _releases(stage: Stage, live: Mapping[ObjectId, Live]) -> Iterator[tuple[tup
             release, content = one.spec.release, stage.charts.get(id)
             key = (release.storage, release.name)
             kept = frozenset(o.id for o in content or () if _is_kept(live, o.id))
-            ids = frozenset(object.id for object in content or ())
+            ids = ids_of(content or ())
             yield key, Manifest(ids, kept, known=content is not None)
 
 
@@ -295,8 +296,7 @@ def _controllers(stages: Sequence[Stage], facets: Facets) -> Mapping[Actor, Cont
 
 
 def _needs(deployment: Object, objects: Iterable[Object]) -> Iterator[ObjectId]:
-    pod = mapping(mapping(deployment.spec.get("template")).get("spec"))
-    account = (deployment.id.namespace, str(pod.get("serviceAccountName") or "default"))
+    account = (deployment.id.namespace, text_at(pod_of(deployment), "serviceAccountName", "default"))
     for object in objects:
         match object.id.kind:
             case "ServiceAccount":
@@ -312,5 +312,4 @@ def _needs(deployment: Object, objects: Iterable[Object]) -> Iterator[ObjectId]:
 
 
 def _subjects(binding: Object) -> set[tuple[str, str]]:
-    entries = binding.data.get("subjects") or ()
-    return {(str(mapping(e).get("namespace") or ""), str(mapping(e).get("name") or "")) for e in entries}
+    return {(text_at(one, "namespace"), text_at(one, "name")) for one in mappings(binding.data.get("subjects"))}

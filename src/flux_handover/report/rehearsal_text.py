@@ -8,11 +8,12 @@ from rich.console import RenderableType
 
 from flux_handover.act.execute import Direction, Moment, Run
 from flux_handover.act.rehearse import Rehearsed
-from flux_handover.objects import ObjectId, names
+from flux_handover.objects import leading_names
 from flux_handover.proof.obligations import Verdict
 from flux_handover.report.page import Screen, columns, counted, heading, indented, quiet, rendered, state, text
 from flux_handover.report.shapes.rehearse import VERDICTS
 
+SHOWN = 4
 WAYS = {
     Direction.FORWARD: "",
     Direction.BACK: "back from ",
@@ -68,21 +69,15 @@ def title(run: Run) -> str:
 def told(run: Run) -> str:
     """What a phase did, in one line."""
     happened = run.happened
-    parts = [f"deleted {some(happened.deleted)}" if happened.deleted else "deleted nothing"]
+    parts = [f"deleted {leading_names(happened.deleted, SHOWN)}" if happened.deleted else "deleted nothing"]
     if happened.recreated:
-        parts.append(f"made anew {some(happened.recreated)}")
+        parts.append(f"made anew {leading_names(happened.recreated, SHOWN)}")
     if happened.created:
         parts.append(f"created {len(happened.created)}")
     started = sorted({restart.program for restart in run.restarts if restart.happening == "started"})
     if started:
         parts.append(f"started {', '.join(started)}")
     return "; ".join(parts)
-
-
-def some(ids: Sequence[ObjectId], limit: int = 4) -> str:
-    """The first few ids, and how many more."""
-    more = f" and {len(ids) - limit} more" if len(ids) > limit else ""
-    return names(ids[:limit]) + more
 
 
 def _details(run: Run, screen: Screen) -> Iterator[RenderableType]:
@@ -103,5 +98,5 @@ def _limits(one: Rehearsed, screen: Screen) -> Iterator[RenderableType]:
     if one.pretended:
         yield text(f"only pretended to run: {', '.join(one.pretended)}")
     if one.lifted:
-        yield text(f"lifted out of every wait, nothing of them was installed: {some(tuple(one.lifted), 3)}")
+        yield text(f"lifted out of every wait, nothing of them was installed: {leading_names(tuple(one.lifted), 3)}")
     yield from (quiet(note) for note in one.notes)

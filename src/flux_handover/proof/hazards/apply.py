@@ -8,7 +8,7 @@ from flux_handover import catalogue
 from flux_handover.findings import Severity
 from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
-from flux_handover.objects import SOURCE_GROUP, Object, ObjectId, mapping, text_at
+from flux_handover.objects import SOURCE_GROUP, Object, ObjectId, ids_of, mapping, text_at
 from flux_handover.proof.hazards.build import broken
 from flux_handover.proof.hazards.losses import is_flux_object
 from flux_handover.proof.hazards.places import files_among, place_in, place_of
@@ -37,7 +37,7 @@ def reference_to_nothing(view: View) -> Iterator[Sign]:
     """
     complete = all(build.status is BuildStatus.OK for build in view.cluster)
     named = {id: owner for owner, id in sorted(_named(view.cluster), reverse=True)}
-    there = _there(view.cluster) | view.cluster.sources.keys() | {object.id for object in view.cluster.bootstrap}
+    there = _there(view.cluster) | view.cluster.sources.keys() | ids_of(view.cluster.bootstrap)
     for id in sorted(id for id in named.keys() - there if id.name):
         message = f"{id} is named by {named[id]}, and nothing that is live renders it"
         yield Sign(message, id, place_of(view, named[id]), severity=None if complete else Severity.WARNING)
@@ -168,6 +168,6 @@ def local_reference(view: View) -> Iterator[Sign]:
 
 
 def _local(ks: FluxKustomization) -> Iterator[ObjectId]:
-    yield from (one.id for one in ks.substitute_from if not one.optional)
+    yield from ks.required_variables
     if ks.decryption_secret:
         yield ks.decryption_secret

@@ -12,7 +12,7 @@ from flux_handover.model.flux import HelmRelease, helm_releases
 from flux_handover.model.installation import Method
 from flux_handover.model.references_text import Confidence, mentions
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import Object, ObjectId, listed, mapping
+from flux_handover.objects import Object, ObjectId, ids_of, listed, mapping
 from flux_handover.plan import present
 from flux_handover.proof.hazards.losses import is_flux_object
 from flux_handover.proof.hazards.places import place_of
@@ -116,17 +116,17 @@ def missing_input(view: View) -> Iterator[Sign]:
             yield Sign(f"{id} is needed, and nothing in Git creates it or says how", id)
 
 
-def _there(cluster: Cluster) -> set[ObjectId]:
+def _there(cluster: Cluster) -> frozenset[ObjectId]:
     """What Kustomizations render, and the Secrets that controllers make of it."""
     objects = [object for build in cluster for object in build.present]
     made = (o for o in objects if o.id.kind in ("ExternalSecret", "SealedSecret"))
-    return {o.id for o in objects} | {ObjectId("", "Secret", o.id.namespace, _made_name(o)) for o in made}
+    return ids_of(objects) | {ObjectId("", "Secret", o.id.namespace, _made_name(o)) for o in made}
 
 
 def _needed(cluster: Cluster) -> set[ObjectId]:
     keys = {build.ks.decryption_secret for build in cluster if build.ks.decryption_secret}
     keys |= {source.secret for source in cluster.sources.values() if source.secret}
-    return keys | {one.id for build in cluster for one in build.ks.substitute_from if not one.optional}
+    return keys.union(*(build.ks.required_variables for build in cluster))
 
 
 def _made_name(object: Object) -> str:

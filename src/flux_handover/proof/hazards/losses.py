@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, names
+from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, ids_of, leading_names
 from flux_handover.plan import present
 from flux_handover.proof.deletions import STATEFUL_KINDS, Deleted
 from flux_handover.proof.hazards.places import place_of
@@ -40,7 +40,7 @@ def _code_of(deleted: Deleted, judged: _Judged) -> str:
 def _of_flux(deleted: Deleted, everything: set[ObjectId], judged: _Judged) -> Iterator[tuple[str, bool]]:
     """Whether Flux loses a part of itself."""
     before = judged.pair.before
-    own = bool(everything & {object.id for object in before.installation.live})
+    own = bool(everything & ids_of(before.installation.live))
     yield "O3", deleted.id in (before.cluster.root, before.cluster.builds[before.cluster.root].ks.source)
     yield "O10", bool(everything & judged.uninstalling)
     yield "O5", own and _is_adopted(judged.pair)
@@ -99,8 +99,7 @@ def _message(deleted: Deleted, pair: Pair) -> str:
 
 def _some(ids: list[ObjectId]) -> str:
     ordered = sorted(ids, key=lambda id: (_rank(id), id))
-    more = f" and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
-    return names(ordered[:SHOWN]) + more
+    return leading_names(ordered, SHOWN)
 
 
 def _rank(id: ObjectId) -> int:

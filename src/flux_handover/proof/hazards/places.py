@@ -8,7 +8,7 @@ from flux_handover.documents import Document, read_documents
 from flux_handover.findings import Location
 from flux_handover.model.rendering import Build
 from flux_handover.objects import ObjectId, id_of
-from flux_handover.proof.hazards.registry import View, owner_of
+from flux_handover.proof.hazards.registry import View
 from flux_handover.tree import Tree
 
 SUFFIXES = (".yaml", ".yml")
@@ -19,7 +19,7 @@ def place_of(view: View, id: ObjectId) -> Location | None:
     own = view.cluster.builds.get(id)
     if own is not None and own.where is not None:
         return own.where
-    build = owner_of(view, id)
+    build = view.cluster.applying(id)
     return place_in(view, build, id) if build else None
 
 

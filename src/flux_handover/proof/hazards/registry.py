@@ -13,7 +13,7 @@ from enum import Enum
 
 from flux_handover.findings import Finding, Location, Severity
 from flux_handover.model.installation import Installation
-from flux_handover.model.rendering import Build, Cluster
+from flux_handover.model.rendering import Cluster
 from flux_handover.objects import ObjectId
 from flux_handover.proof.deletions import Deleted
 from flux_handover.proof.series import Breach
@@ -212,8 +212,3 @@ def finding_of(code: str, sign: Sign, cluster: str) -> Finding:
         subject=sign.subject.full if sign.subject else "",
         cluster=cluster,
     )
-
-
-def owner_of(view: View, id: ObjectId) -> Build | None:
-    """The Kustomization that renders an object."""
-    return next((build for build in view.cluster if any(object.id == id for object in build.present)), None)

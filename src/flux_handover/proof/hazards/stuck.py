@@ -68,7 +68,7 @@ def missing_of(breach: Breach, pair: Pair) -> ObjectId | None:
 
 
 def _wanted(ks: FluxKustomization) -> Iterator[ObjectId]:
-    yield from (one.id for one in ks.substitute_from if not one.optional)
+    yield from ks.required_variables
     yield ks.source
     yield from ks.depends_on
 

@@ -17,7 +17,7 @@ from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, liste
 from flux_handover.plan import present
 from flux_handover.proof.hazards.losses import lost
 from flux_handover.proof.hazards.places import SUFFIXES, named_documents, place_of
-from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, in_pair, in_tree, owner_of
+from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, in_pair, in_tree
 from flux_handover.proof.hazards.stuck import broken_property
 from flux_handover.proof.hazards.synced import Instance, instance_of
 from flux_handover.tree import Tree
@@ -196,7 +196,7 @@ def mock_in_live_path(view: View) -> Iterator[Sign]:
     Do: keep fixtures outside of what Flux applies.
     """
     for id in sorted(_keys(view.cluster)):
-        build = owner_of(view, id)
+        build = view.cluster.applying(id)
         if build is not None and _is_plain(view, build, id):
             yield Sign(f"{id} is key material, and is applied unencrypted", id, place_of(view, id))
     for id in _made_by_sync(view.cluster):
