@@ -59,6 +59,10 @@ golden: setup ## rewrite the expected outputs under tests/cases; read the diff
 docs: setup ## rewrite the generated pages of docs/reference
 	$(BIN)/python tools/docs.py
 
+.PHONY: worlds
+worlds: setup ## rewrite the page of small worlds; takes two minutes
+	$(BIN)/python tools/worlds.py
+
 .PHONY: dist
 dist: setup ## sdist and wheel of this platform, in dist/
 	rm -rf dist

@@ -18,14 +18,13 @@ from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
 from flux_handover.proof.exploration import all_moves
 from flux_handover.proof.gates import gates_of
-from flux_handover.proof.reconcile import Move
 from flux_handover.proof.reconcile_cluster import Program, UserStep
 from flux_handover.proof.reconcile_kustomization import waits_for
 from flux_handover.proof.scope import objects_of
 from flux_handover.proof.settle import is_at_rest, settled
 from flux_handover.proof.stages import Revision, stage_of
 from flux_handover.proof.staging import Staged, staged
-from flux_handover.proof.world import Actor, Built, Environment, KustomizationSpec, RenderTable, is_suspended
+from flux_handover.proof.world import Built, Environment, KustomizationSpec, RenderTable, is_suspended
 from flux_handover.proof.world import World as Model
 from flux_handover.tree import Tree
 
@@ -81,11 +80,9 @@ class Series:
 class _Search:
     environment: Environment
     program: Program
-    held: Ids
     seen: set[tuple[Model, Ids]]
     waiting: deque[tuple[Model, Ids]]
     found: dict[Outcome, set[Model]] = field(default_factory=dict)
-    ends: set[tuple[Model, Ids]] = field(default_factory=set)
 
 
 def series_of(world: World, builder: Builder, flux: str) -> Series:
@@ -108,27 +105,18 @@ def series_of(world: World, builder: Builder, flux: str) -> Series:
 
 def outcomes(series: Series, starts: Iterable[Model], number: int) -> Outcomes:
     """Everything that a push can lead to, in any order, from any of the worlds that it may meet."""
-    search = _explored(series, starts, number, atomic=_alone(series), held=frozenset())
+    search = _explored(series, starts, number)
     return MappingProxyType({outcome: frozenset(worlds) for outcome, worlds in search.found.items()})
 
 
-def outcomes_of_holding(series: Series, starts: Iterable[Model], number: int, held: ObjectId) -> frozenset[Outcome]:
-    """What a push leads to if one Kustomization does nothing until all others have nothing left to do."""
-    every = frozenset(id for id in series.universe if id.kind == "Kustomization")
-    first = _explored(series, starts, number, atomic=every, held=frozenset({held}))
-    environment = replace(series.staged.environment, atomic=every)
-    then = _Search(environment, first.program, frozenset(), set(first.ends), deque(first.ends))
-    return frozenset(_run(then).found)
-
-
-def _explored(series: Series, starts: Iterable[Model], number: int, *, atomic: Ids, held: Ids) -> _Search:
+def _explored(series: Series, starts: Iterable[Model], number: int) -> _Search:
     fresh = [(replace(start, step=0), Ids()) for start in starts]
-    shared = frozenset(_shared(series, str(number + 1)))
-    environment = replace(series.staged.environment, atomic=atomic, indifferent=shared)
-    return _run(_Search(environment, series.program(number), held, set(fresh), deque(fresh)))
+    ours = frozenset(shared(series, str(number + 1)))
+    environment = replace(series.staged.environment, atomic=alone(series), indifferent=ours)
+    return _run(_Search(environment, series.program(number), set(fresh), deque(fresh)))
 
 
-def _alone(series: Series) -> Ids:
+def alone(series: Series) -> Ids:
     """Kustomizations whose objects no other touches, and that bring nothing by which others act.
 
     Nobody can tell whether such a one reconciles in one step or in three.
@@ -149,7 +137,7 @@ def _is_plain(id: ObjectId, homes: set[str]) -> bool:
     return id.kind in ("ConfigMap", "Secret") and id.namespace not in homes
 
 
-def _shared(series: Series, revision: str) -> Iterator[ObjectId]:
+def shared(series: Series, revision: str) -> Iterator[ObjectId]:
     """What several Kustomizations build at a revision: they take it from each other for ever."""
     renders = series.staged.environment.renders
     assert isinstance(renders, RenderTable)
@@ -165,22 +153,15 @@ def _run(search: _Search) -> _Search:
     while search.waiting:
         assert len(search.seen) <= LIMIT, "a world too large to judge"
         world, gone = search.waiting.popleft()
-        moves = [move for move in all_moves(world, search.environment, search.program) if not _is_held(move, search)]
-        for move in moves:
+        for move in all_moves(world, search.environment, search.program):
             assert not move.undecided, move.undecided
             reached = move.world, gone | {deletion.id for deletion in move.deletions}
             if reached not in search.seen:
                 search.seen.add(reached)
                 search.waiting.append(reached)
-        if search.held and not moves:
-            search.ends.add((world, gone))
-        elif not search.held and world.step == len(search.program) and is_at_rest(world, search.environment):
+        if world.step == len(search.program) and is_at_rest(world, search.environment):
             search.found.setdefault(Outcome(ending_of(world), gone), set()).add(world)
     return search
-
-
-def _is_held(move: Move, search: _Search) -> bool:
-    return move.actor is Actor.KUSTOMIZE and move.subject in search.held
 
 
 def ending_of(world: Model) -> Ending:
@@ -196,12 +177,12 @@ def _fails(world: Model, id: ObjectId) -> bool:
     return id in world.records and not world.records[id].ready
 
 
-def is_single(series: Series) -> bool:
-    """Whether each revision has one outcome."""
+def counts(series: Series) -> tuple[int, ...]:
+    """In how many ways each revision after the first may end, whatever came before."""
     starts: frozenset[Model] = frozenset({series.start})
+    found = []
     for number in range(1, len(series.staged.pushes) + 1):
         allowed = outcomes(series, starts, number)
-        if len(allowed) != 1:
-            return False
-        (starts,) = allowed.values()
-    return True
+        found.append(len(allowed))
+        starts = frozenset().union(*allowed.values())
+    return tuple(found)

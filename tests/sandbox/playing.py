@@ -7,7 +7,7 @@ each has done so, until a whole round changes nothing: that is when the model to
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +24,12 @@ from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, id_of
 PATIENCE = 240.0
 PAUSE = 0.2
 QUIET_ROUNDS = 1
+NOBODY = Ids()
 SOURCE = "main"
 REQUEST = "reconcile.fluxcd.io/requestedAt"
 SOURCES, KUSTOMIZATIONS = (SOURCE_GROUP, "GitRepository"), (KUSTOMIZE_GROUP, "Kustomization")
 Manifest = Mapping[str, Any]
+Telling = Callable[[Outcome], Outcome]
 
 
 class Restless(Exception):
@@ -56,6 +58,14 @@ class Scenery:
     def print(self) -> Mapping[ObjectId, object]:
         """What a round of reconciles must leave as it is: labels may change for ever between two owners."""
         return {id: print_of(manifest) for id, manifest in self.manifests.items()}
+
+    def only(self, ids: Container[ObjectId]) -> Scenery:
+        """Some of its objects."""
+        return Scenery({id: manifest for id, manifest in self.manifests.items() if id in ids})
+
+    def without(self, ids: Container[ObjectId]) -> Scenery:
+        """All of its objects but these."""
+        return Scenery({id: manifest for id, manifest in self.manifests.items() if id not in ids})
 
     def of(self, group: str, kind: str) -> Iterator[tuple[ObjectId, Manifest]]:
         """Its objects of one kind."""
@@ -94,14 +104,38 @@ class Play:
         self._request(self._scenery([SOURCES]), sha)
         return sha
 
-    def outcome(self, sha: str, allowed: Iterable[Outcome]) -> Outcome:
-        """What came of a push once a whole round changes nothing; what the model allows, if that is ever seen."""
-        expected = frozenset(allowed)
-        return self._settled(sha, lambda outcome: outcome in expected)
+    def outcome(self, sha: str, allowed: Iterable[Outcome], told: Telling = lambda seen: seen) -> Outcome:
+        """What came of a push once a whole round changes nothing; what the model allows, if that is ever seen.
 
-    def calm(self, sha: str) -> Outcome:
-        """What there is once a whole round changes nothing, whatever it is."""
-        return self._settled(sha, lambda outcome: True)
+        `told` puts what is seen in the names that `allowed` has.
+        """
+        expected = frozenset(allowed)
+        return told(self._settled(sha, lambda outcome: told(outcome) in expected))
+
+    def calm(self, sha: str, held: Ids) -> None:
+        """Waits until a round of all but the held changes nothing of what is not theirs."""
+        self._settled(sha, lambda outcome: True, held)
+
+    def once(self, sha: str, held: Ids) -> None:
+        """Waits until all but the held have reconciled with what the sources offer at a commit."""
+        self._await_artifacts(sha, time.monotonic() + PATIENCE)
+        self.round(held)
+
+    def reconcile(self, ks: ObjectId) -> None:
+        """One Kustomization reconciles, and nobody else."""
+        self.request(ks)
+        self._await_handled(Ids({ks}), time.monotonic() + PATIENCE)
+
+    def request(self, ks: ObjectId) -> None:
+        """Asks one Kustomization for a reconcile."""
+        self._request(self._scenery([KUSTOMIZATIONS]).only({ks}), f"{time.time()}")
+
+    def touch(self, ks: ObjectId) -> None:
+        """Edits by hand what a Kustomization applied, so that its next reconcile has something to write."""
+        for id, manifest in self._scenery([("", "ConfigMap")]).manifests.items():
+            labels = manifest["metadata"].get("labels") or {}
+            if labels.get(f"{KUSTOMIZE_GROUP}/name") == ks.name:
+                self._cluster.patch(id, {"data": {"text": "edited by hand"}}, field_manager="flux")
 
     def scenery(self) -> Scenery:
         """All that the world has now, whether the model knows of it or not."""
@@ -114,21 +148,24 @@ class Play:
                 found |= {id_of(m): m for m in self._cluster.list(group, kind, namespace=namespace)}
         return Scenery({id: manifest for id, manifest in found.items() if self._is_own(id)})
 
-    def round(self) -> None:
+    def round(self, held: Ids) -> None:
         """Every Kustomization reconciles once more, for each may have something to do that nobody told it."""
-        stamp = f"{time.time()}"
-        self._request(self._scenery([KUSTOMIZATIONS]), stamp)
-        end = time.monotonic() + PATIENCE
-        while any(is_asked(manifest, stamp) for manifest in self._scenery([KUSTOMIZATIONS]).manifests.values()):
+        asked = self._scenery([KUSTOMIZATIONS]).without(held)
+        self._request(asked, f"{time.time()}")
+        self._await_handled(asked.manifests.keys(), time.monotonic() + PATIENCE)
+
+    def _await_handled(self, asked: Iterable[ObjectId], end: float) -> None:
+        ids = set(asked)
+        while any(is_asked(m) for m in self._scenery([KUSTOMIZATIONS]).only(ids).manifests.values()):
             self._pause(end)
 
-    def _settled(self, sha: str, is_expected: Callable[[Outcome], bool]) -> Outcome:
+    def _settled(self, sha: str, is_expected: Callable[[Outcome], bool], held: Ids = NOBODY) -> Outcome:
         end = time.monotonic() + PATIENCE
         self._await_artifacts(sha, end)
-        before, quiet = self.scenery(), 0
+        before, quiet = self.scenery().without(held), 0
         while True:
-            self.round()
-            after = self._caught_up(end)
+            self.round(held)
+            after = self._caught_up(end).without(held)
             quiet = quiet + 1 if after.print == before.print and not is_busy(after) else 0
             before, outcome = after, Outcome(after.ending, self._deleted())
             if quiet >= QUIET_ROUNDS and (is_expected(outcome) or time.monotonic() > end):
@@ -203,12 +240,12 @@ def is_suspended(manifest: Manifest) -> bool:
     return bool(mapping(manifest.get("spec")).get("suspend"))
 
 
-def is_asked(manifest: Manifest, stamp: str) -> bool:
+def is_asked(manifest: Manifest) -> bool:
     """Whether a Kustomization was asked to reconcile, and has not done so."""
     if is_terminating(manifest) or is_suspended(manifest):
         return False
-    notes = manifest["metadata"].get("annotations") or {}
-    return notes.get(REQUEST) == stamp and mapping(manifest.get("status")).get("lastHandledReconcileAt") != stamp
+    asked = (manifest["metadata"].get("annotations") or {}).get(REQUEST)
+    return asked is not None and mapping(manifest.get("status")).get("lastHandledReconcileAt") != asked
 
 
 def has_artifact(manifest: Manifest, sha: str) -> bool:

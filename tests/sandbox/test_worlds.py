@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.mark.structures import ParameterSet
-from sandbox.judging import Outcome, Series, ending_of, is_single, outcomes, series_of
-from sandbox.playing import Play, differences
-from sandbox.repertoire import GENERATED, WRITTEN
+from sandbox.forcing import both_orders
+from sandbox.judging import ending_of, outcomes
+from sandbox.listing import Listed, listed, page, single_share
+from sandbox.repertoire import GENERATED, RACES, WRITTEN
+from sandbox.theatre import FLUX, Played, Stage
 from sandbox.turnstile import Turnstile, turnstile
 from sandbox.worlds import Parts, Scene, World, Writer, world
 
@@ -23,71 +25,16 @@ from flux_handover.adapters.sandbox.binaries.providers import Program
 from flux_handover.adapters.sandbox.session import Sandbox, running_sandbox
 from flux_handover.catalogue.manifests import install_manifests
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, mapping
-from flux_handover.proof.world import World as Model
 
 Obtain = Callable[..., Mapping[str, Program]]
 Eventually = Callable[..., None]
 CONTROLLERS = ("source-controller", "kustomize-controller")
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", *CONTROLLERS)
-FLUX = "v2.9.4"
 AT_ONCE = 8
 QUICK = 30
 WORLDS = (*WRITTEN, *GENERATED)
 SINGLE_OUTCOME_SHARE = 0.7
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """One revision of a world: what the model allows, and what came of it."""
-
-    world: str
-    revision: int
-    allowed: tuple[Outcome, ...]
-    seen: Outcome
-
-    def __str__(self) -> str:
-        lines = [f"{self.world} ended revision {self.revision} as the model does not; compared with what it allows:"]
-        for allowed in self.allowed:
-            more, less = self.seen.deleted - allowed.deleted, allowed.deleted - self.seen.deleted
-            gone = f"deleted besides: {sorted(map(str, more))}, not deleted: {sorted(map(str, less))}"
-            lines.append(f"- {differences(self.seen.ending, allowed.ending)}; {gone}")
-        return "\n".join(lines)
-
-
-class Stage:
-    """Where worlds are played: a sandbox, what is recorded there, and an engine that one thread at a time may ask."""
-
-    def __init__(self, sandbox: Sandbox, recorder: Recorder, engine: Engine) -> None:
-        self.sandbox, self._recorder, self._engine = sandbox, recorder, engine
-        self._turn = threading.Lock()
-
-    def series(self, world: World) -> Series:
-        """A world in the model."""
-        with self._turn:
-            return series_of(world, self._engine, FLUX)
-
-    def play(self, world: World, series: Series) -> Play:
-        """A world in the cluster, at rest at its first revision."""
-        play = Play(world, self.sandbox, self._recorder, series.universe)
-        play.begin(ending_of(series.start))
-        return play
-
-    def played(self, world: World) -> tuple[Played, ...]:
-        """All revisions of a world, until one ends where the model does not."""
-        series = self.series(world)
-        return tuple(revisions(world, self.play(world, series), series, len(world.trees) - 1))
-
-
-def revisions(world: World, play: Play, series: Series, last: int) -> Iterator[Played]:
-    """The revisions after the first, up to a number."""
-    starts: frozenset[Model] = frozenset({series.start})
-    for number in range(1, last + 1):
-        allowed = outcomes(series, starts, number)
-        seen = play.outcome(play.push(number), allowed)
-        yield Played(world.name, number + 1, tuple(allowed), seen)
-        if seen not in allowed:
-            return
-        starts = allowed[seen]
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "worlds.md"
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +59,11 @@ def sandbox(obtain: Obtain, eventually: Eventually) -> Iterator[Sandbox]:
 
 
 def hurried(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same with more reconciles at once in a controller: there are more worlds than it has workers."""
+    """The same with more reconciles at once in a controller, as there are many worlds, and soon after failures."""
     if manifest["kind"] != "Deployment":
         return manifest
     copy: dict[str, Any] = json.loads(json.dumps(manifest))
-    copy["spec"]["template"]["spec"]["containers"][0]["args"].append(f"--concurrent={2 * AT_ONCE}")
+    copy["spec"]["template"]["spec"]["containers"][0]["args"] += [f"--concurrent={2 * AT_ONCE}", "--max-retry-delay=5s"]
     return copy
 
 
@@ -156,6 +103,34 @@ def gate(stage: Stage) -> Iterator[Turnstile]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def races(
+    request: pytest.FixtureRequest, stage: Stage, gate: Turnstile
+) -> Iterator[Mapping[str, Future[tuple[Played, ...]]]]:
+    """Both orders of all the worlds that are asked for, several at once."""
+    names = {item.name for item in request.session.items}
+    asked = [world for world in WORLDS if f"{test_both_orders_of_a_race_are_seen.__name__}[{world.name}]" in names]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {world.name: pool.submit(both_orders, world, stage, gate) for world in asked}
+        pool.shutdown(cancel_futures=True)
+
+
+def race_cases() -> Iterator[ParameterSet]:
+    """Every world that may end in several ways; those made from seeds only where there is time."""
+    for name in RACES:
+        yield pytest.param(name, marks=[pytest.mark.full] if name.startswith("seed") else [])
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("world", list(race_cases()))
+def test_both_orders_of_a_race_are_seen(world: str, races: Mapping[str, Future[tuple[Played, ...]]]) -> None:
+    one, other = races[world].result()
+
+    assert one.seen in one.allowed, str(one)
+    assert other.seen in other.allowed, str(other)
+    assert one.seen != other.seen
+
+
 def three_leave(w: Writer) -> tuple[Parts, ...]:
     """Three objects leave at once."""
     going = tuple(w.config(f"one-of-three-{n}") for n in range(3))
@@ -189,10 +164,25 @@ def test_a_crash_half_way_changes_nothing_in_the_end(scene: Scene, stage: Stage,
     assert seen == expected
 
 
-@pytest.mark.slow
-def test_most_worlds_can_end_in_one_way_only(engine: Engine) -> None:
-    single = [world for world in WORLDS if is_single(series_of(world, engine, FLUX))]
+@pytest.fixture(scope="module")
+def every(engine: Engine) -> Sequence[Listed]:
+    return [listed(world, engine) for world in WORLDS]
 
+
+@pytest.mark.slow
+def test_most_worlds_can_end_in_one_way_only(every: Sequence[Listed]) -> None:
     assert len(WRITTEN) >= 40
     assert len(GENERATED) >= 100
-    assert len(single) / len(WORLDS) >= SINGLE_OUTCOME_SHARE
+    assert single_share(every) >= SINGLE_OUTCOME_SHARE
+
+
+@pytest.mark.slow
+def test_two_orders_of_each_race_can_be_told_apart(every: Sequence[Listed]) -> None:
+    races = {one.world.name: len(one.orders) for one in every if one.is_race}
+
+    assert races == dict.fromkeys(RACES, 2)
+
+
+@pytest.mark.slow
+def test_the_page_of_worlds_is_fresh(every: Sequence[Listed]) -> None:
+    assert PAGE.read_text() == page(every), "run `make worlds`"

@@ -1,7 +1,7 @@
-"""Holds one Kustomization back while the others act, or stops it half-way, so that an order can be chosen.
+"""Holds Kustomizations back while the others act, or stops them half-way, so that an order can be chosen.
 
-An admission webhook refuses what kustomize-controller writes or deletes for it. To the controller that is an API
-server that says no: it tries again later, and has changed nothing meanwhile.
+An admission webhook delays or refuses what kustomize-controller writes or deletes for it. To the controller that is
+an API server that says no: it tries again later, and has changed nothing meanwhile.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, mapping
 
 NAME = "turnstile"
 WAIT_SECONDS = 25
+PAUSE_SECONDS = 15
 Owner = tuple[str, str]
 CONTROLLER = "system:serviceaccount:flux-system:kustomize-controller"
 Manifest = Mapping[str, Any]
@@ -35,22 +36,49 @@ class Stop:
     over: threading.Event = field(default_factory=threading.Event)
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A Kustomization that waits within its first write: whether it has come there, and whether it may go on.
+
+    `late` is set if it was let go too late: by then the write has failed.
+    """
+
+    reached: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+    late: threading.Event = field(default_factory=threading.Event)
+
+
 class Turnstile:
     """Who is held back now; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._held: set[Owner] = set()
+        self._keeping: set[Owner] = set()
+        self._pauses: dict[Owner, Pause] = {}
         self._stops: dict[Owner, Stop] = {}
 
     @contextmanager
     def hold(self, ks: ObjectId) -> Iterator[None]:
-        """Lets a Kustomization do nothing until the end of the block."""
-        owner = (ks.namespace, ks.name)
-        self._held.add(owner)
-        try:
+        """Lets a Kustomization write and delete nothing until the end of the block."""
+        with among(self._held, (ks.namespace, ks.name)):
             yield
+
+    @contextmanager
+    def keep(self, ks: ObjectId) -> Iterator[None]:
+        """Lets a Kustomization delete nothing until the end of the block."""
+        with among(self._keeping, (ks.namespace, ks.name)):
+            yield
+
+    @contextmanager
+    def pause(self, ks: ObjectId) -> Iterator[Pause]:
+        """Lets the next write of a Kustomization, and so its reconcile, take until the end of the block."""
+        owner = (ks.namespace, ks.name)
+        pause = self._pauses[owner] = Pause()
+        try:
+            yield pause
         finally:
-            self._held.discard(owner)
+            pause.over.set()
+            del self._pauses[owner]
 
     @contextmanager
     def stop_after_one(self, ks: ObjectId) -> Iterator[Stop]:
@@ -67,10 +95,18 @@ class Turnstile:
         """The verdict on one write."""
         asked = json.loads(request.body)["request"]
         owner = owner_of(asked)
-        is_allowed = is_bookkeeping(asked) or not (owner in self._held or self._is_stopped(owner, asked))
+        is_allowed = is_bookkeeping(asked) or not (self._is_refused(owner, asked) or self._is_stopped(owner, asked))
         verdict = {"uid": asked["uid"], "allowed": is_allowed, "status": {"message": f"{NAME} holds {owner}"}}
         review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": verdict}
         return Response(200, json.dumps(review).encode(), {"Content-Type": "application/json"})
+
+    def _is_refused(self, owner: Owner, asked: Manifest) -> bool:
+        pause = self._pauses.get(owner)
+        if pause is not None and not asked.get("dryRun"):
+            pause.reached.set()
+            if not pause.over.wait(PAUSE_SECONDS):
+                pause.late.set()
+        return owner in self._held or (owner in self._keeping and asked["operation"] == "DELETE")
 
     def _is_stopped(self, owner: Owner, asked: Manifest) -> bool:
         stop = self._stops.get(owner)
@@ -84,6 +120,16 @@ class Turnstile:
         return True
 
 
+@contextmanager
+def among(owners: set[Owner], owner: Owner) -> Iterator[None]:
+    """Keeps an owner in a set until the end of the block."""
+    owners.add(owner)
+    try:
+        yield
+    finally:
+        owners.discard(owner)
+
+
 def owner_of(asked: Manifest) -> Owner:
     """Namespace and name of the Kustomization for which an object is written or deleted."""
     manifest = mapping(asked.get("object") or asked.get("oldObject"))
@@ -92,15 +138,17 @@ def owner_of(asked: Manifest) -> Owner:
 
 
 def is_bookkeeping(asked: Manifest) -> bool:
-    """Whether a write of a Kustomization is only that of its finalizer, which is nobody's apply."""
+    """Whether a write is nobody's apply: that of a finalizer, or of who is noted to have set which field."""
     old, new = mapping(asked.get("oldObject")), mapping(asked.get("object"))
-    return asked["operation"] == "UPDATE" and "spec" in new and marks(old) == marks(new)
+    is_trial = bool(asked.get("dryRun")) and "spec" not in new
+    return asked["operation"] == "UPDATE" and not is_trial and content(old) == content(new)
 
 
-def marks(manifest: Manifest) -> tuple[object, ...]:
-    """What an apply would change of an owner."""
+def content(manifest: Manifest) -> tuple[object, ...]:
+    """What an apply would change of an object."""
     metadata = mapping(manifest.get("metadata"))
-    return manifest.get("spec"), metadata.get("labels"), metadata.get("annotations")
+    rest = {key: value for key, value in manifest.items() if key not in ("metadata", "status")}
+    return rest, metadata.get("labels"), metadata.get("annotations")
 
 
 @contextmanager
