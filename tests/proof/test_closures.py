@@ -11,7 +11,16 @@ from flux_handover.objects import SOURCE_GROUP, ObjectId
 from flux_handover.proof.closures import closures, home_of
 from flux_handover.proof.scope import concerned, named_by, removed_by, scope_of
 from flux_handover.proof.vanishing import vanishing
-from flux_handover.proof.world import Desired, HelmReleaseSpec, KustomizationSpec, Release, SourceSpec, Unknown, World
+from flux_handover.proof.world import (
+    Desired,
+    HelmReleaseSpec,
+    KustomizationSpec,
+    Mark,
+    Release,
+    SourceSpec,
+    Unknown,
+    World,
+)
 
 CHART = ObjectId(SOURCE_GROUP, "OCIRepository", "shop", "template")
 
@@ -120,3 +129,50 @@ def test_a_spec_that_comes_with_a_revision_is_not_asked_of_the_one_before() -> N
         fleet.at(f"at2/app{i}", "1", Unknown("no build of the new spec at the old revision"))
 
     assert {len(owners) for owners in found(fleet, fleet.rest().world)} == {2}
+
+
+def children(*specs: KustomizationSpec) -> Fleet:
+    """Children of one parent, which changes the last of them; each applies something else at each revision."""
+    fleet = Fleet().at("root", "1", [kustomization(f"app{i}", spec) for i, spec in enumerate(specs)])
+    changed = [*specs[:-1], replace(specs[-1], rest="new")]
+    fleet.at("root", "2", [kustomization(f"app{i}", spec) for i, spec in enumerate(changed)])
+    for i in range(len(specs)):
+        fleet.at(f"app{i}", "1", [plain(config(f"a{i}"))]).at(f"app{i}", "2", [plain(config(f"b{i}"))])
+    return fleet
+
+
+def test_a_child_that_its_parent_leaves_as_it_is_is_explored_alone() -> None:
+    fleet = children(KustomizationSpec(source()), KustomizationSpec(source()))
+
+    assert found(fleet, fleet.rest().world) == {frozenset({ks("app0")}), frozenset({ks("root"), ks("app1")})}
+
+
+def test_a_child_that_differs_from_what_its_parent_applies_is_explored_with_it() -> None:
+    fleet = children(KustomizationSpec(source()), KustomizationSpec(source()))
+    world = fleet.rest().world
+    live = world.live.put(ks("app0"), replace(world.live[ks("app0")], marks=frozenset({Mark.PRUNE_DISABLED})))
+
+    assert frozenset({ks("root"), ks("app0")}) in found(fleet, replace(world, live=live))
+
+
+def test_a_child_whose_objects_go_with_a_namespace_is_explored_with_its_parent() -> None:
+    fleet = Fleet().at("root", "1", [plain(namespace("shop")), kustomization("app")])
+    fleet.at("root", "2", [kustomization("app")])
+    fleet.at("app", "1", [plain(config("a", "shop"))]).at("app", "2", [plain(config("b", "shop"))])
+
+    assert frozenset({ks("root"), ks("app")}) in found(fleet, fleet.rest().world)
+
+
+def test_who_changes_a_dependency_that_stays_ready_is_explored_apart() -> None:
+    fleet = Fleet().at("root", "1", [kustomization("base"), kustomization("shop")])
+    for revision in ("1", "2"):
+        below = HelmReleaseSpec(Release("below", "shop", "shop", "chart"), rest=revision)
+        above = HelmReleaseSpec(
+            Release("above", "shop", "shop", "chart"), depends_on=(release("below"),), rest=revision
+        )
+        fleet.at("base", revision, [helm("below", below)]).at("shop", revision, [helm("above", above)])
+
+    assert found(fleet, fleet.rest().world) == {
+        frozenset({ks("base"), release("below")}),
+        frozenset({ks("shop"), release("above")}),
+    }

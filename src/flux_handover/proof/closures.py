@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flux_handover.objects import ObjectId
-from flux_handover.proof.scope import Scope, changing, decides, fingerprint, needed, readers
+from flux_handover.proof.scope import Scope, changing, decides, fingerprint, needed, objects_of, readers
 from flux_handover.proof.world import Build, Built, HelmReleaseSpec, KustomizationSpec, Owner, Record, Unknown
 
 
@@ -115,7 +115,8 @@ def _rivalry(scope: Scope, id: ObjectId, reach: _Reach) -> object:
 def _influences(scope: Scope, id: ObjectId, reach: _Reach) -> Iterator[ObjectId]:
     """Who can change what an owner does: its active parents, who has what it goes along with, who contests its
     objects, who makes what it needs."""
-    yield from (owner for owner in scope.touching.get(id, ()) if owner in reach.active)
+    if not _keeps_its_spec(scope, id, reach):
+        yield from (owner for owner in scope.touching.get(id, ()) if owner in reach.active)
     for above in _above(scope, id) & reach.going:
         yield from scope.touching.get(above, ())
     for other in scope.touched[id]:
@@ -126,8 +127,24 @@ def _influences(scope: Scope, id: ObjectId, reach: _Reach) -> Iterator[ObjectId]
     needs = _needs(scope, id)
     yield from needs & reach.doubtful
     for other in needs | scope.definitions[id]:
-        if decides(scope, id, other, reach.going):
+        if decides(scope, id, other, reach.going) and not _is_certain(scope, other, reach):
             yield from (owner for owner in scope.touching.get(other, ()) if other in changing(scope, owner))
+
+
+def _keeps_its_spec(scope: Scope, id: ObjectId, reach: _Reach) -> bool:
+    """Whether an owner stays, with what it applies, and its parent finds it just as it wants it, at whatever time."""
+    live, parents = scope.world.live.get(id), scope.touching.get(id, ())
+    if live is None or live.deleting or id in reach.going or id in reach.named or len(parents) != 1:
+        return False
+    wanted = {(o.spec, o.marks) for build in scope.builds[parents[0]].values() for o in objects_of(build) if o.id == id}
+    if live.owner != parents[0] or wanted != {(live.spec, live.marks)} or id in changing(scope, parents[0]):
+        return False
+    return not any(_above(scope, other) & reach.going for other in scope.touched[id])
+
+
+def _is_certain(scope: Scope, id: ObjectId, reach: _Reach) -> bool:
+    """Whether an owner stays and is ready whatever happens, so that another one that waits for it never does."""
+    return id in scope.specs and id in scope.world.live and id not in reach.going and id not in reach.doubtful
 
 
 def _holder_first(scope: Scope, id: ObjectId) -> list[ObjectId]:
