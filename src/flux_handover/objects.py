@@ -59,6 +59,17 @@ def parse_id(text: str) -> ObjectId:
     return ObjectId(group, kind, namespace, name)
 
 
+def parse_entry(text: str) -> ObjectId:
+    """The id of an inventory's entry; raises ValueError for any other shape.
+
+    `fluxcd/cli-utils:pkg/object/objmetadata.go#ParseObjMetadata`: namespace, name, group and kind between `_`, and
+    `__` for the colon that names of roles may have.
+    """
+    namespace, rest = text.split("_", 1)
+    name, group, kind = rest.rsplit("_", 2)
+    return ObjectId(group, kind, namespace, name.replace("__", ":"))
+
+
 def names(ids: Iterable[ObjectId]) -> str:
     """The ids in order, for a sentence; the group is added where two ids would read the same."""
     ordered = sorted(ids)

@@ -6,18 +6,20 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from planning import DEMO, Reader, tree_of
 
-from flux_handover.act.observed import COLUMNS, ObservedCluster, observing_line, read_observed, with_observed
+from flux_handover.act.observed import COLUMNS, ObservedCluster, observing_line, read_observed, sights_of, with_observed
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.errors import UsageError
 from flux_handover.objects import ObjectId
 from flux_handover.plan.conditions import Has
 from flux_handover.plan.phases import Gate, Plan
 from flux_handover.proof.obligations import Proof, Verdict
+from flux_handover.proof.seen import Seen
 
 KS = ObjectId("kustomize.toolkit.fluxcd.io", "Kustomization", "flux-system", "larder")
 READY = [{"type": "Ready", "status": "True", "observedGeneration": 3}]
@@ -83,6 +85,16 @@ def test_a_line_is_the_object_that_it_shows() -> None:
     assert found["metadata"] == {"namespace": "flux-system", "name": "larder", "generation": 3}
     assert found["spec"] == {"path": "./larder", "prune": "true"}
     assert found["status"] == {"observedGeneration": 3, "conditions": READY}
+
+
+def test_an_inventory_is_what_flux_deletes_by() -> None:
+    entries = json.dumps([{"id": "_keepers__all_rbac.authorization.k8s.io_ClusterRole", "v": "v1"}])
+    text = kustomization(spec_path="./larder", spec_prune="true", status_inventory_entries=entries)
+
+    (seen,) = sights_of(read_observed(text, "facts.txt")).values()
+
+    role = ObjectId("rbac.authorization.k8s.io", "ClusterRole", "", "keepers:all")
+    assert seen == Seen("./larder", prune=True, suspended=False, inventory=frozenset({role}))
 
 
 def test_an_image_is_that_of_the_first_container() -> None:
@@ -164,6 +176,12 @@ def test_the_line_reads_and_shows_no_secret() -> None:
     assert "secret" not in observing_line().lower()
     assert observing_line("a.txt").endswith("> a.txt")
     assert observing_line().count("kubectl get ") == 2
+
+
+def test_the_page_shows_the_line() -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "show-the-cluster.md"
+
+    assert observing_line() in page.read_text()
 
 
 def test_a_plan_without_facts_is_as_it_was(plan: Plan) -> None:

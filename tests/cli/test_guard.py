@@ -243,6 +243,43 @@ def test_a_base_that_is_looked_for_in_vain_is_unknown(fleets: Path, capsys: pyte
     assert next(one for one in found["kustomizations"] if one["id"].endswith("/apps"))["base"]["sha"] == ""
 
 
+def observed(place: Path, path: str) -> Path:
+    """A file of facts in which the children have nothing but what Git never had."""
+    entry = {"id": "notes_forgotten__ConfigMap", "v": "v1"}
+    owners = [
+        {
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+            "kind": "Kustomization",
+            "metadata": {"namespace": "flux-system", "name": name},
+            "spec": {"path": at, "prune": True},
+            "status": {"inventory": {"entries": [entry]}},
+        }
+        for name, at in (("fleet", path), ("apps", "./apps"))
+    ]
+    place.write_text(json.dumps({"kind": "List", "items": owners}))
+    return place
+
+
+def test_facts_of_the_live_cluster_take_the_place_of_assumptions(
+    fleets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = observed(tmp_path / "facts.json", "./clusters/main")
+    add(fleets, {"README.md": "words"})
+
+    found = report(fleets, capsys, "HEAD~1", "HEAD", "--observed", str(facts))
+
+    assert [one["id"] for one in found["deletes"]] == ["ConfigMap/notes/forgotten"]
+
+
+def test_facts_of_another_cluster_are_refused(fleets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = observed(tmp_path / "facts.json", "./clusters/other")
+    add(fleets, {"README.md": "words"})
+
+    found = json.loads(said(fleets, capsys, "HEAD~1", "HEAD", "--observed", str(facts), status=2))
+
+    assert "of no cluster of this repository" in found["error"]["message"]
+
+
 def test_a_warning_fails_only_where_it_is_asked_to(fleets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     add(fleets, VARIABLE)
 

@@ -8,7 +8,7 @@ object stays an assumption: nobody can tell whether it was looked at.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +16,12 @@ from flux_handover.act.gates import observed
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.adapters.cluster import Manifest
 from flux_handover.errors import UsageError
-from flux_handover.objects import ObjectId, id_of, mapping
+from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, id_of, mapping, parse_entry
 from flux_handover.plan.conditions import AllReady, Condition, Every, NoneHas
 from flux_handover.plan.gates import HELM_RELEASES, KUSTOMIZATIONS
 from flux_handover.plan.phases import Gate
 from flux_handover.proof.obligations import Verdict
+from flux_handover.proof.seen import Seen, Sights
 
 Path = tuple[str | int, ...]
 
@@ -41,11 +42,12 @@ COLUMNS: tuple[Path, ...] = (
     ("status", "observedGeneration"),
     ("status", "storedVersions"),
     ("status", "conditions"),
+    ("status", "inventory", "entries"),
 )
 """What a line of the file says of one object, in order."""
 
 _NUMBERS = (("metadata", "generation"), ("status", "observedGeneration"))
-_LISTS = (("status", "storedVersions"), ("status", "conditions"))
+_LISTS = (("status", "storedVersions"), ("status", "conditions"), ("status", "inventory", "entries"))
 _GATE = "observed"
 
 
@@ -133,6 +135,23 @@ def _put(holder: dict[str, Any], path: Path, value: Any) -> None:
         _put(inner, tuple(rest[1:]), value)
     else:
         _put(holder.setdefault(str(first), {}), tuple(rest), value)
+
+
+def sights_of(cluster: ObservedCluster) -> Sights:
+    """The Kustomizations of a file, as far as Flux deletes by them."""
+    kustomizations = cluster.list(KUSTOMIZE_GROUP, "Kustomization")
+    return {id_of(manifest): _seen(mapping(manifest.get("spec")), manifest) for manifest in kustomizations}
+
+
+def _seen(spec: Mapping[str, Any], manifest: Manifest) -> Seen:
+    inventory = mapping(mapping(manifest.get("status")).get("inventory")).get("entries")
+    held = None if inventory is None else frozenset(parse_entry(str(entry["id"])) for entry in inventory)
+    return Seen(str(spec.get("path") or ""), _is_true(spec.get("prune")), _is_true(spec.get("suspend")), held)
+
+
+def _is_true(value: Any) -> bool:
+    """A line of the file has words where a manifest has values."""
+    return value in (True, "true")
 
 
 def with_observed(proved: ProvedPlan, cluster: ObservedCluster) -> ProvedPlan:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from flux_handover.adapters.answers import answers, question
 from flux_handover.adapters.git import Repository
-from flux_handover.cli.options import AllowNetwork, FailOn, Root, Verbose
+from flux_handover.cli.options import AllowNetwork, FailOn, ObservedFile, Root, Verbose
 from flux_handover.cli.writing import write
 from flux_handover.errors import HandoverError
 
@@ -37,6 +37,7 @@ def guard(
         int, Parameter(help="How many commits to look back for what a broken Kustomization applied last.")
     ] = 100,
     fail_on: FailOn = "error",
+    observed: ObservedFile = None,
     allow_network: AllowNetwork = False,
     output: Annotated[
         Format, Parameter(name="--output", help="For people, programs, a pull request, or code scanning.")
@@ -48,7 +49,9 @@ def guard(
     Exit status: 0 safe; 1 an error, or with --fail-on warning a warning; 2 unknown, or it could not run.
     """
     known = answers()
-    asked = "" if each or staged or allow_network else _question(repository, revisions, root, depth, fail_on)
+    asked = (
+        "" if each or staged or observed or allow_network else _question(repository, revisions, root, depth, fail_on)
+    )
     key = question((asked, output, verbose, _terminal(), date.today())) if asked else ""
     answer = known.find(key) if key else None
     if answer is not None:
@@ -57,7 +60,9 @@ def guard(
     # What judges takes longer to load than an answer that is known takes to be found.
     from flux_handover.cli.guard_pages import Judged, judged
 
-    answer = judged(Judged(repository, revisions, each, staged, root, depth, allow_network), output, verbose, fail_on)
+    answer = judged(
+        Judged(repository, revisions, each, staged, root, depth, allow_network, observed), output, verbose, fail_on
+    )
     if key:
         known.keep(key, answer)
     return answer.status

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from flux_handover.act.observed import sights_of
 from flux_handover.adapters.answers import Answer
 from flux_handover.cli.guarding import Asked, Each, Range, range_of, reports, staged_range
+from flux_handover.cli.observing import observed_cluster
 from flux_handover.cli.reading import Opened, opened
 from flux_handover.cli.showing import screen
 from flux_handover.cli.writing import write
 from flux_handover.findings import Severity
 from flux_handover.model.building import Network
 from flux_handover.proof.guard_report import GuardReport, Safety, worst
+from flux_handover.proof.seen import Sights
 from flux_handover.report.guard_markdown import guard_markdown
 from flux_handover.report.guard_sarif import guard_sarif
 from flux_handover.report.guard_text import guard_text
@@ -33,11 +36,14 @@ class Judged:
     root: str
     depth: int
     allow_network: bool
+    observed: Path | None = None
 
 
 def judged(wanted: Judged, output: str, verbose: bool, fail_on: str) -> Answer:
     """Judge, write, and say what was written and the exit status."""
-    asked = Asked(wanted.root, Network.ALLOWED if wanted.allow_network else Network.DENIED, wanted.depth)
+    asked = Asked(
+        wanted.root, Network.ALLOWED if wanted.allow_network else Network.DENIED, wanted.depth, _sights(wanted.observed)
+    )
     with opened(wanted.repository) as tools:
         range = _range(wanted, tools)
         found = reports(tools, asked, range, date.today())
@@ -48,6 +54,10 @@ def judged(wanted: Judged, output: str, verbose: bool, fail_on: str) -> Answer:
     page = _page(range.base, shown, output)
     write(page)
     return Answer(page, _status(shown, fail_on))
+
+
+def _sights(file: Path | None) -> Sights:
+    return {} if file is None else sights_of(observed_cluster(file))
 
 
 def _range(wanted: Judged, tools: Opened) -> Range:

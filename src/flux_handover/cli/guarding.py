@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
 from functools import partial
@@ -19,6 +19,7 @@ from flux_handover.model.snapshot import Snapshot
 from flux_handover.proof.guard import Point, Start, guard
 from flux_handover.proof.guard_bases import completed
 from flux_handover.proof.guard_report import GuardReport
+from flux_handover.proof.seen import Sights, is_of
 from flux_handover.tree import Tree
 from flux_handover.waivers import Waiver, applied, complaints, read_waivers
 
@@ -48,6 +49,7 @@ class Asked:
     root: str = ""
     network: Network = Network.DENIED
     depth: int = 100
+    sights: Sights = field(default_factory=dict)
 
 
 def staged_range(repository: Repository) -> Range:
@@ -121,11 +123,21 @@ def reports(tools: Opened, asked: Asked, range: Range, today: date) -> Iterator[
     waivers = read_waivers(tree)
     used: set[Waiver] = set()
     last = len(range.heads)
-    for number, report in enumerate(guard(Start(base, bases), points, read, tools.engine), 1):
+    for number, report in enumerate(guard(Start(base, bases, _sights(asked, base)), points, read, tools.engine), 1):
         sorted_ = applied(waivers, report.findings, report.undecided, today)
         used |= {waived.waiver for waived in sorted_.waived}
         left = complaints(waivers, used, today) if number == last else ()
         yield replace(report, findings=(*sorted_.findings, *left), undecided=sorted_.undecided, waived=sorted_.waived)
+
+
+def _sights(asked: Asked, base: Snapshot) -> Sights:
+    """What was seen of the live cluster; it must be one of this repository's."""
+    if asked.sights and not any(is_of(asked.sights, cluster) for cluster in base.clusters):
+        raise UsageError(
+            "the observed facts are of no cluster of this repository: none has its root with the same path",
+            hint="write them on the cluster that follows this repository, or leave --observed out",
+        )
+    return asked.sights
 
 
 def _points(tools: Opened, range: Range) -> Iterator[Point]:

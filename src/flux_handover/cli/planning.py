@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from flux_handover.act.observed import read_observed, with_observed
+from flux_handover.act.observed import with_observed
 from flux_handover.act.proved import ProvedPlan, worst
+from flux_handover.cli.observing import observed_cluster
 from flux_handover.cli.reading import Opened, Wanted, tree_reader
-from flux_handover.errors import UsageError
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.plan.clusters import needing
 from flux_handover.plan.planner import make_plan
@@ -33,10 +33,7 @@ def seen_in(file: Path | None, plans: tuple[ProvedPlan, ...]) -> tuple[ProvedPla
     """The plans with the facts of a file; as they are where there is none."""
     if file is None:
         return plans
-    try:
-        cluster = read_observed(file.read_text(), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("the observed facts cannot be read", where=str(file)) from error
+    cluster = observed_cluster(file)
     return tuple(with_observed(proved, cluster) for proved in plans)
 
 

@@ -25,6 +25,7 @@ from flux_handover.proof.hazards.losses import coded
 from flux_handover.proof.hazards.registry import Pair, Sign, View
 from flux_handover.proof.reconcile_cluster import UserStep
 from flux_handover.proof.scope import outside
+from flux_handover.proof.seen import Sights, as_seen, is_of, unlike
 from flux_handover.proof.series import Outcome, outcome_of
 from flux_handover.proof.stages import Revision, gates_between, stage_of
 from flux_handover.proof.staging import Stage, Staged, staged
@@ -46,17 +47,22 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The revision that the cluster has; `bases` says whence the inventory of each Kustomization is, by cluster."""
+    """The revision that the cluster has; `bases` says whence the inventory of each Kustomization is, by cluster.
+
+    `sights` are Kustomizations of one live cluster, as somebody saw them.
+    """
 
     snapshot: Snapshot
     bases: Mapping[str, Mapping[ObjectId, Base]] = field(default_factory=dict)
+    sights: Sights = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
     """One cluster as the steps so far left it; `world` is None before the first.
 
-    `gone` was deleted and does not come back by itself; `doubtful` are Kustomizations whose inventory is not known.
+    `gone` was deleted and does not come back by itself; `doubtful` are Kustomizations whose inventory is not known;
+    `sights` are those that were seen before the first step.
     """
 
     view: View
@@ -66,6 +72,7 @@ class _Carried:
     doubtful: frozenset[ObjectId]
     world: World | None = None
     gone: frozenset[ObjectId] = frozenset()
+    sights: Sights = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +109,13 @@ def _first(view: View, start: Start, builder: Builder) -> _Carried:
     cluster = view.cluster
     bases = start.bases.get(cluster.name, {})
     stage = stage_of(Revision(start.snapshot.revision, view.tree, cluster), None, builder)
-    doubtful = frozenset(id for id, base in bases.items() if base.is_unknown)
-    return _Carried(view, stage, signs_of(view), bases, doubtful)
+    sights = start.sights if is_of(start.sights, cluster) else {}
+    doubtful = frozenset(id for id, base in bases.items() if base.is_unknown and id not in sights)
+    return _Carried(view, stage, signs_of(view), bases, doubtful, sights=sights)
 
 
 def _step(carried: _Carried, view: View, after: Snapshot, builder: Builder) -> _Step:
-    if _is_same(carried.view, view):
+    if not carried.sights and _is_same(carried.view, view):
         return _quiet(carried, view)
     before = Revision(carried.stage.revision, carried.view.tree, carried.view.cluster)
     revision = Revision(after.revision, view.tree, view.cluster)
@@ -122,7 +130,7 @@ def _step(carried: _Carried, view: View, after: Snapshot, builder: Builder) -> _
         deletes=deletes,
         standings=tuple(_standings(carried, view)),
         findings=tuple(findings_between(compared, carried.signs, signs)),
-        undecided=(*outcome.undecided, *_doubts(carried, view)),
+        undecided=(*outcome.undecided, *_doubts(carried, view), *unlike(carried.view.cluster, carried.sights)),
     )
 
 
@@ -146,7 +154,7 @@ def _outcome(carried: _Carried, stage: Stage) -> tuple[Staged, World, Outcome]:
     view = carried.view
     gates = gates_between(view.installation.version, carried.stage.cluster, stage.cluster)
     pair = staged((carried.stage, stage), gates)
-    world = carried.world if carried.world is not None else pair.world
+    world = carried.world if carried.world is not None else as_seen(pair.world, carried.sights)
     program = (UserStep(pair.pushes[0]),)
     assumed = outside(world, pair.environment, program) - carried.gone
     start = replace(world, live=type(world.live)({**dict(world.live.items()), **{id: Live() for id in assumed}}))
@@ -165,6 +173,7 @@ def _next(carried: _Carried, view: View, stage: Stage, signs: Signs, outcome: Ou
         doubtful=carried.doubtful - built,
         world=outcome.world,
         gone=frozenset(gone),
+        sights={},
     )
 
 
