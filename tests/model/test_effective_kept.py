@@ -9,6 +9,7 @@ import yaml
 from model.flux_objects import controller, manifest, role, with_pod
 
 from flux_handover import catalogue
+from flux_handover.model.effective import effective
 from flux_handover.model.effective_kept import NORMALISATIONS, allowance, differences, lost
 from flux_handover.objects import Object, object_of
 
@@ -56,6 +57,24 @@ def test_an_object_that_was_deleted_and_comes_back_is_gained() -> None:
     policy = manifest("networking.k8s.io/v1", "NetworkPolicy", "allow")
 
     assert texts([], [policy]) == ["NetworkPolicy/gitops/allow gains deletion object (present)"]
+
+
+@pytest.mark.parametrize(("version", "other"), [("v2.5.1", "v2.6.4"), ("v2.7.5", "v2.6.4")])
+def test_fields_that_are_alike_hide_no_difference(version: str, other: str) -> None:
+    before, after = (
+        {o.id: o for o in map(object_of, catalogue.install_manifests(one, catalogue.DEFAULT_COMPONENTS))}
+        for one in (version, other)
+    )
+    both = sorted(before.keys() & after.keys())
+    old, new = (effective(objects[id] for id in both) for objects in (before, after))
+
+    found = differences((before[id] for id in both), (after[id] for id in both))
+
+    unlike = {
+        key for key in old.keys() | new.keys() if key not in old or key not in new or old[key].value != new[key].value
+    }
+    assert unlike
+    assert {difference.about for difference in found} == unlike
 
 
 def test_a_renamed_object_is_compared_under_its_new_name() -> None:

@@ -160,7 +160,7 @@ def allowance(difference: Difference) -> Normalisation | None:
 def differences(
     before: Iterable[Object], after: Iterable[Object], *, renamed: Mapping[ObjectId, ObjectId] = _NOTHING
 ) -> tuple[Difference, ...]:
-    """Every fact that the two do not share, sorted; objects that are identical are not looked into."""
+    """Every fact that the two do not share, sorted; fields that are identical are not looked into."""
     old = {renamed.get(object.id, object.id): _following(object, renamed) for object in before}
     new = {object.id: object for object in after}
     found: list[Difference] = []
@@ -178,9 +178,15 @@ def _following(object: Object, renamed: Mapping[ObjectId, ObjectId]) -> Object:
 
 def _object_differences(old: Object | None, new: Object | None, id: ObjectId) -> list[Difference]:
     if old is not None and new is not None:
-        return [] if old.data == new.data else _between(_keyed(old, id, facts), _keyed(new, id, facts))
+        return _between(_keyed(_unlike(old, new), id, facts), _keyed(_unlike(new, old), id, facts))
     # An object that comes or goes is one difference, not one for each of its fields.
     return _between(_keyed(old, id, _whole), _keyed(new, id, _whole))
+
+
+def _unlike(object: Object, other: Object) -> Object:
+    """The object without the fields that the other has too: no fact is of two fields, and a schema has thousands."""
+    same = {field for field, value in object.data.items() if field in other.data and other.data[field] == value}
+    return Object(object.id, {field: value for field, value in object.data.items() if field not in same})
 
 
 def _between(former: Mapping[FactKey, Fact], latter: Mapping[FactKey, Fact]) -> list[Difference]:
