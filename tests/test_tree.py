@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux_handover.tree import File, FileKind, Tree, blob_digest, clean_path
+from flux_handover.tree import File, FileKind, Tree, blob_digest, clean_path, common_depth
 
 
 def test_writing_a_file_leaves_the_old_tree_as_it_was() -> None:
@@ -67,3 +67,16 @@ def test_a_digest_is_gits_own(content: bytes) -> None:
 @pytest.mark.parametrize(("kind", "expected"), [(FileKind.FILE, b"1"), (FileKind.LINK, None)])
 def test_a_link_has_no_plain_bytes(kind: FileKind, expected: bytes | None) -> None:
     assert File(b"1", blob_digest(b"1"), kind).plain == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "depth"),
+    [("a/b/c.yaml", "a/b", 2), ("a/b/c.yaml", "a/x", 1), ("x/y", "a/b", 0), ("a/b", "a/b", 2), ("a", "a/b", 1)],
+)
+def test_nearness_counts_shared_directories(one: str, other: str, depth: int) -> None:
+    assert common_depth(one, other) == depth
+
+
+@given(st.text("ab/", max_size=8), st.text("ab/", max_size=8))
+def test_nearness_is_the_same_in_both_directions(one: str, other: str) -> None:
+    assert common_depth(one, other) == common_depth(other, one)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -98,6 +98,17 @@ def clean_path(path: str) -> str:
     """`./a/b/`, `a/b` and `/a/b` as `a/b`; the top is the empty string."""
     cleaned = posixpath.normpath("/" + path.strip()).strip("/")
     return "" if cleaned == "." else cleaned
+
+
+def common_depth(one: str, other: str) -> int:
+    """How many parts two paths begin with alike."""
+    return alike(one.split("/"), other.split("/"))
+
+
+def alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many elements two sequences begin with alike."""
+    different = (index for index, (left, right) in enumerate(zip(one, other, strict=False)) if left != right)
+    return next(different, min(len(one), len(other)))
 
 
 def blob_digest(content: bytes) -> str:

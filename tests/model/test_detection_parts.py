@@ -13,7 +13,7 @@ from model.flux_objects import controller, manifest
 from flux_handover import catalogue
 from flux_handover.model.detection_artifact import is_distribution, plain_objects, version_of
 from flux_handover.model.detection_remote import base_manifests, remote_bases, with_base
-from flux_handover.model.detection_signs import common_depth, rival_roots
+from flux_handover.model.detection_signs import rival_roots
 from flux_handover.model.detection_versions import component_of, exact, image_tag, of_header, of_objects
 from flux_handover.model.flux import Source, source_of
 from flux_handover.model.settings_texts import bytes_of, documents_with, files_with, matches
@@ -170,19 +170,6 @@ def test_a_remote_base_is_put_in_beside_its_file() -> None:
     assert path.rpartition("/")[2].encode() in filled.read("a/kustomization.yaml")
     assert b"b.yaml" in filled.read("a/kustomization.yaml")
     assert len(base_manifests(base)) == len(catalogue.base_manifests("v2.6.4"))
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "depth"),
-    [("a/b/c.yaml", "a/b", 2), ("a/b/c.yaml", "a/x", 1), ("x/y", "a/b", 0), ("a/b", "a/b", 2), ("a", "a/b", 1)],
-)
-def test_nearness_counts_shared_directories(one: str, other: str, depth: int) -> None:
-    assert common_depth(one, other) == depth
-
-
-@given(st.text("ab/", max_size=8), st.text("ab/", max_size=8))
-def test_nearness_is_the_same_in_both_directions(one: str, other: str) -> None:
-    assert common_depth(one, other) == common_depth(other, one)
 
 
 def test_rival_roots_are_those_whose_file_lies_below_their_path() -> None:

@@ -12,7 +12,7 @@ from flux_handover.model.installation import FluxPatch, Method, Setting
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.model.settings_texts import matches
 from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId
-from flux_handover.tree import Tree, clean_path
+from flux_handover.tree import Tree, clean_path, common_depth
 
 _GROUP = KUSTOMIZE_GROUP.encode()
 _PATH = re.compile(r"""^[ ]+path:[ ]*["']?([^\s"'#]+)["']?[ ]*(?:#.*)?$""", re.MULTILINE)
@@ -68,12 +68,6 @@ def live_objects(cluster: Cluster) -> Iterator[tuple[Build | None, Object]]:
     """Everything live: rendered objects with their build, then those that only bootstrap applies."""
     yield from cluster.objects()
     yield from ((None, object) for object in cluster.bootstrap)
-
-
-def common_depth(one: str, other: str) -> int:
-    """How many leading directories two paths share."""
-    pairs = zip(one.split("/"), other.split("/"), strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(one.count("/"), other.count("/")) + 1)
 
 
 def belongs(evidence: Evidence, file: str) -> bool:

@@ -50,6 +50,15 @@ class Block:
         return Location(self.path, self.line)
 
     @property
+    def last_line(self) -> int:
+        """The number of its last line."""
+        return self.line + self.text.count("\n")
+
+    def covers(self, where: Location) -> bool:
+        """Whether a line is one of its own."""
+        return where.file == self.path and self.line <= where.line <= self.last_line
+
+    @property
     def address(self) -> str:
         """How a state names it; the module it is in is not known."""
         return (

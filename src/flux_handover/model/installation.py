@@ -84,3 +84,12 @@ class Installation:
     live: tuple[Object, ...]
     renamed: tuple[tuple[ObjectId, ObjectId], ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it is written, for a message: its first file, else the cluster's directory."""
+        return self.files[0] if self.files else self.cluster
+
+    def find(self, id: ObjectId) -> Object | None:
+        """An object of it as it is live."""
+        return next((object for object in self.live if object.id == id), None)

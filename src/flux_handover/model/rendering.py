@@ -106,13 +106,13 @@ class Cluster:
             for object in build.objects:
                 yield build, object
 
-    def find(self, id: ObjectId) -> Object | None:
+    def find(self, id: ObjectId | None) -> Object | None:
         """An object that a Kustomization or bootstrap brought to the cluster, or None."""
         if not self._present:
             # The first that brings an object counts, so the last are put in first.
             brought = [object for build in self for object in build.present]
             self._present.update((object.id, object) for object in (*reversed(self.bootstrap), *reversed(brought)))
-        return self._present.get(id)
+        return self._present.get(id) if id is not None else None
 
     def owners(self) -> Mapping[ObjectId, tuple[ObjectId, ...]]:
         """Each rendered object's Kustomizations."""

@@ -31,7 +31,7 @@ from flux_handover.objects import (
     mapping,
     object_of,
 )
-from flux_handover.tree import Tree, clean_path
+from flux_handover.tree import Tree, clean_path, common_depth
 
 SELF = "applies itself"
 SYNC = "FluxInstance.spec.sync"
@@ -125,16 +125,11 @@ def source_beside(declared: Declarations, ks: FluxKustomization, place: Declared
     """The declared source of a Kustomization that lies nearest to it, else an empty one of that name."""
     alike = declared.named(SOURCE_GROUP, ks.source.kind, ks.source.name) if ks.source.kind in SOURCE_KINDS else ()
     named = [d for d in alike if d.object.id.namespace in ("", ks.source.namespace)]
-    named.sort(key=lambda d: -_common(d.where.file, place.where.file))
+    named.sort(key=lambda d: -common_depth(d.where.file, place.where.file))
     if named:
         return source_of(named[0].object)
     metadata = {"name": ks.source.name, "namespace": ks.source.namespace}
     return source_of(object_of({"apiVersion": f"{SOURCE_GROUP}/v1", "kind": ks.source.kind, "metadata": metadata}))
-
-
-def _common(one: str, other: str) -> int:
-    pairs = zip(one.split("/"), other.split("/"), strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), len(one.split("/")))
 
 
 def _synced(declared: Declarations, tree: Tree) -> Iterator[Root]:

@@ -19,6 +19,11 @@ def bytes_of(tree: Tree, path: str) -> bytes:
     return (file.content or b"") if file is not None else b""
 
 
+def decoded(tree: Tree, path: str) -> str:
+    """The text of a file, with a sign for every byte that is none; empty where it is absent or was not read."""
+    return bytes_of(tree, path).decode(errors="replace")
+
+
 def files_with(tree: Tree, paths: Iterable[str], *words: bytes) -> Iterator[tuple[str, bytes]]:
     """The files among paths that contain every word, in order."""
     for path in paths:

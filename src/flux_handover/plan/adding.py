@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from flux_handover.emit import Style
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import mapping
+from flux_handover.objects import mapping, texts
 from flux_handover.plan import present
-from flux_handover.plan.embedded import moves
+from flux_handover.plan.embedded import follows_a_tag
 from flux_handover.plan.layout import AppFiles, Layout
 from flux_handover.plan.listings import listed_entries
 from flux_handover.plan.manifests import NewFile, instance_files, operator_files
@@ -64,7 +63,7 @@ def _guarded(found: Present) -> Iterator[Operation]:
 
 def _check_same(found: PresentInstance, target: Target) -> None:
     """A FluxInstance that is there must be the one we would write; any other would change Flux now (K5)."""
-    differences = (*_differences(found.spec, target), *_moving(found))
+    differences = tuple(_differences(found, target))
     if differences:
         where = found.found.owner.where
         raise UnsupportedInstallation(
@@ -74,20 +73,17 @@ def _check_same(found: PresentInstance, target: Target) -> None:
         )
 
 
-def _moving(found: PresentInstance) -> Iterator[str]:
-    if found.release is not None and moves(found.release.values):
-        yield "its artifact moves without a commit"
-
-
-def _differences(spec: Mapping[str, Any], target: Target) -> Iterator[str]:
+def _differences(found: PresentInstance, target: Target) -> Iterator[str]:
+    spec = found.spec
     version = str(mapping(spec.get("distribution")).get("version", "2.x"))
     if version.removeprefix("v") != target.flux_version.removeprefix("v"):
         yield f"its version is {version}, {target.flux_version} runs"
     if dict(mapping(spec.get("sync"))) != dict(target.synced):
-        yield "it has another sync" if target.synced else "it has a sync"
-    components = spec.get("components")
-    if not isinstance(components, list) or set(components) != set(target.components):
+        yield f"it has {'another' if target.synced else 'a'} sync"
+    if set(texts(spec.get("components"))) != set(target.components):
         yield f"its components are not the running {', '.join(target.components)}"
     policies = mapping(spec.get("cluster")).get("networkPolicy", True)
     if policies is not target.cluster.get("networkPolicy"):
         yield f"its networkPolicy is {str(policies).lower()}"
+    if follows_a_tag(found):
+        yield "its artifact moves without a commit"

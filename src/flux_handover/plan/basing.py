@@ -99,9 +99,7 @@ def _base(owner: Build, installation: Installation, tree: Tree) -> RemoteBase:
     paths = [path for path in installation.files if path in owner.reads and path in tree]
     found = list(remote_bases(tree, paths))
     if len(found) != 1:
-        where = (
-            str(found[1].where) if found else (installation.files[0] if installation.files else installation.cluster)
-        )
+        where = str(found[1].where) if found else installation.place
         raise UnsupportedInstallation(
             f"{owner.id} takes Flux from {len(found)} remote bases",
             where=where,

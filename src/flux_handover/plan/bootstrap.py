@@ -7,6 +7,7 @@ after. What is there already is recognised by content, so that a second plan has
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,20 +20,27 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.objects import ObjectId
 from flux_handover.plan import present
 from flux_handover.plan.bootstrap_commands import commands, text_of
-from flux_handover.plan.bootstrap_helmfiles import HelmfileRelease, beside, defects, helmfiles, read_by
+from flux_handover.plan.bootstrap_helmfiles import (
+    HelmfileRelease,
+    all_releases,
+    beside,
+    defects,
+    installed_releases,
+    read_by,
+)
 from flux_handover.plan.bootstrap_runbook import runbook
 from flux_handover.plan.bootstrap_runner import Ground, followed, ported
 from flux_handover.plan.bootstrap_steps import BootstrapStep, Installs, installs_flux, steps_of
-from flux_handover.plan.bootstrap_writing import Home, Nearness, helmfile_text, home_of, shared, template_text
+from flux_handover.plan.bootstrap_writing import Home, Nearness, helmfile_text, home_of, template_text
 from flux_handover.plan.decisions import decisions
 from flux_handover.plan.edits import edited
 from flux_handover.plan.embedded import SET, VALUE, hook, is_embedded
-from flux_handover.plan.listings import KUSTOMIZATION_FILES, document_of, documents_of, generated_paths, read_files
+from flux_handover.plan.listings import document_of, documents_of, generated_paths, is_listing, read_files
 from flux_handover.plan.operations import AddFile, AppendElement, Operation, ReplaceText, SetField
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.target import InstanceForm, Target
 from flux_handover.plan.terraforming import terraform_steps
-from flux_handover.tree import Tree
+from flux_handover.tree import Tree, common_depth
 
 _ANSWERS = 4
 
@@ -82,12 +90,11 @@ def _installed(wanted: Wanted, target: Target, near: Nearness, tree: Tree) -> It
 def _is_whole(found: list[HelmfileRelease], wanted: Wanted, tree: Tree) -> bool:
     """Whether one file has every release once, takes their values from Git, and renders as a whole."""
     files = {release.where.file for release in found}
-    all_in_it = [release for helmfile in helmfiles(tree) if helmfile.path in files for release in helmfile.releases]
+    values = Counter((release.name, _reads(release, tree)) for release in found)
     return (
-        sorted(release.name for release in found) == sorted(wanted.files)
-        and len(files) == 1
-        and all(_reads(release, tree) == wanted.files[release.name] for release in found)
-        and not any(list(defects(release, tree)) for release in all_in_it)
+        len(files) == 1
+        and values == Counter(wanted.files.items())
+        and not any(list(defects(release, tree)) for release in all_releases(tree) if release.where.file in files)
     )
 
 
@@ -123,17 +130,18 @@ def _listed(
 
 def install_directory(cluster: Cluster, installation: Installation, tree: Tree) -> str:
     """The directory that bootstrap applies today to install Flux; empty where there is none."""
-    read = frozenset(read_files(cluster, tree))
-    stepped = {
-        path for step in bootstrap_steps(cluster, tree) if Installs.FLUX in step.installs for path in step.command.paths
-    }
-    found = [
-        posixpath.dirname(path)
-        for path in tree
-        if path not in read and posixpath.basename(path) in KUSTOMIZATION_FILES and installs_flux(path, tree)
-    ]
+    stepped = {path for step in flux_steps(cluster, tree) for path in step.command.paths}
+    found = tuple(_install_directories(cluster, tree))
     mine = [directory for directory in found if directory in stepped] or found
-    return max(mine, key=lambda directory: shared(directory, cluster.name), default="")
+    return max(mine, key=lambda directory: common_depth(directory, cluster.name), default="")
+
+
+def _install_directories(cluster: Cluster, tree: Tree) -> Iterator[str]:
+    """Directories that kustomize makes Flux of, and that no live Kustomization reads."""
+    read = frozenset(read_files(cluster, tree))
+    for path in tree:
+        if path not in read and is_listing(path) and installs_flux(path, tree):
+            yield posixpath.dirname(path)
 
 
 def bootstrap_steps(cluster: Cluster, tree: Tree) -> tuple[BootstrapStep, ...]:
@@ -141,6 +149,11 @@ def bootstrap_steps(cluster: Cluster, tree: Tree) -> tuple[BootstrapStep, ...]:
     live = frozenset(read_files(cluster, tree))
     written = steps_of(tree, (command.within(cluster.name) for command in commands(tree, live)))
     return (*written, *terraform_steps(cluster, tree))
+
+
+def flux_steps(cluster: Cluster, tree: Tree) -> Iterator[BootstrapStep]:
+    """The steps that install Flux in the old way."""
+    return (step for step in bootstrap_steps(cluster, tree) if Installs.FLUX in step.installs)
 
 
 def _wanted(cluster: Cluster, target: Target, tree: Tree) -> Wanted:
@@ -173,9 +186,7 @@ def _flux_releases(tree: Tree, wanted: Wanted, target: Target) -> list[HelmfileR
     """Releases of the operator's charts in Helmfiles, unless they take the values of another cluster."""
     return [
         release
-        for helmfile in helmfiles(tree)
-        if not helmfile.only_extracts
-        for release in helmfile.releases
+        for release in installed_releases(tree)
         if release.chart_name in (target.operator.name, target.instance.name)
         and _reads(release, tree) in (None, wanted.files.get(release.name))
     ]
@@ -223,22 +234,20 @@ def _depth(line: str) -> int:
 
 
 def _notes(cluster: Cluster, tree: Tree) -> Iterator[str]:
-    for step in bootstrap_steps(cluster, tree):
-        if Installs.FLUX in step.installs:
-            yield f"{step.where} still installs Flux in the old way; change it by hand"
+    for step in flux_steps(cluster, tree):
+        yield f"{step.where} still installs Flux in the old way; change it by hand"
 
 
 def _findings(tree: Tree, cluster: Cluster) -> Iterator[Finding]:
     """Defects that other releases had before: a bare cluster stops at them, the handover does not (R22)."""
-    for helmfile in helmfiles(tree):
-        for release in () if helmfile.only_extracts else helmfile.releases:
-            for hazard, sentence in defects(release, tree):
-                yield Finding(
-                    hazard=hazard,
-                    severity=Severity.WARNING,
-                    grade="S2" if hazard == "B1" else "S0",
-                    message=sentence,
-                    where=release.where,
-                    hint="repair it before a cluster is built from nothing; Flux's own releases do not need it",
-                    cluster=cluster.name,
-                )
+    for release in installed_releases(tree):
+        for hazard, sentence in defects(release, tree):
+            yield Finding(
+                hazard=hazard,
+                severity=Severity.WARNING,
+                grade="S2" if hazard == "B1" else "S0",
+                message=sentence,
+                where=release.where,
+                hint="repair it before a cluster is built from nothing; Flux's own releases do not need it",
+                cluster=cluster.name,
+            )

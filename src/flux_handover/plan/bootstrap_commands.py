@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from flux_handover.findings import Location
 from flux_handover.model.references_text import MAX_BYTES, sort_of
+from flux_handover.model.settings_texts import bytes_of
 from flux_handover.objects import mapping
 from flux_handover.plan.listings import documents_of
 from flux_handover.tree import FileKind, Tree, clean_path
@@ -77,12 +79,15 @@ def text_of(tree: Tree, path: str) -> str:
 
 
 def _is_runner(path: str, tree: Tree) -> bool:
-    content = tree.files[path].content
-    if content is None or not _TOOLS.search(content):
+    if not _TOOLS.search(bytes_of(tree, path)):
         return False
-    is_document = sort_of(path) == "documentation"
-    hidden = is_document and any(part.startswith(".") for part in path.split("/"))
-    return not hidden and (sort_of(path) in _SORTS or (path.endswith((".yaml", ".yml")) and sort_of(path) == "other"))
+    match sort_of(path):
+        case "documentation":
+            return not any(part.startswith(".") for part in path.split("/"))
+        case "other":
+            return path.endswith((".yaml", ".yml"))
+        case sort:
+            return sort in _SORTS
 
 
 def _variable_files(tree: Tree) -> tuple[str, ...]:
@@ -117,13 +122,18 @@ def _logical_lines(path: str, text: str) -> Iterator[tuple[int, int, str]]:
 
 def _code_lines(path: str, text: str) -> Iterator[tuple[int, str]]:
     """Lines that are no comment, with their numbers; of a document only its code."""
-    is_document, fenced = sort_of(path) == "documentation", False
-    for number, line in enumerate(text.splitlines(), start=1):
-        if is_document and _FENCE.match(line):
+    numbered = enumerate(text.splitlines(), start=1)
+    code = _code_of_document(numbered) if sort_of(path) == "documentation" else numbered
+    return ((number, line) for number, line in code if not line.lstrip().startswith(("#", "//")))
+
+
+def _code_of_document(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The lines between fences, and those that are indented."""
+    fenced = False
+    for number, line in lines:
+        if _FENCE.match(line):
             fenced = not fenced
-            continue
-        is_code = fenced or not is_document or line.startswith("    ")
-        if is_code and not line.lstrip().startswith(("#", "//")):
+        elif fenced or line.startswith("    "):
             yield number, line
 
 
@@ -138,9 +148,8 @@ def _variables_of(tree: Tree, paths: tuple[str, ...]) -> dict[str, str]:
 
 def _variables(path: str, tree: Tree) -> Mapping[str, str]:
     """What a file gives names to: the variables of a Taskfile, or the assignments of any other runner."""
-    documents = documents_of(tree, path) if path.endswith((".yaml", ".yml")) else ()
-    if documents:
-        return dict(pair for document in documents for pair in _task_variables(document.mapping))
+    if path.endswith((".yaml", ".yml")) and (documents := documents_of(tree, path)):
+        return dict(chain.from_iterable(_task_variables(document.mapping) for document in documents))
     return {match[1]: _plain(match[2]) for match in _ASSIGNED.finditer(text_of(tree, path))}
 
 
@@ -150,9 +159,17 @@ def _task_variables(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _task_variables(mapping(task))
     for field in ("env", "vars"):
         for name, value in mapping(content.get(field)).items():
-            listed = _LISTED.search(str(value.get("sh"))) if isinstance(value, dict) else None
-            if isinstance(value, str) or listed:
-                yield name, listed[1] if listed else value
+            stated = _stated(value)
+            if stated is not None:
+                yield name, stated
+
+
+def _stated(value: Any) -> str | None:
+    """The text of a variable, or the pattern of files that its command lists."""
+    if isinstance(value, str):
+        return value
+    listed = _LISTED.search(str(mapping(value).get("sh")))
+    return listed[1] if listed else None
 
 
 def _plain(value: str) -> str:
@@ -207,9 +224,12 @@ class _Places:
         return {path: _open_part(word) for word in words for path in self._matching(word, here)}
 
     def _matching(self, word: str, here: tuple[str, ...]) -> tuple[str, ...]:
-        if UNKNOWN not in word and "*" not in word:
-            joined = (clean_path(posixpath.join(directory, word.lstrip("/"))) for directory in here)
-            return tuple(dict.fromkeys(path for path in joined if path in self.known and path))
+        if UNKNOWN in word or "*" in word:
+            return self._fitting(word)
+        joined = (clean_path(posixpath.join(directory, word.lstrip("/"))) for directory in here)
+        return tuple(dict.fromkeys(path for path in joined if path in self.known))
+
+    def _fitting(self, word: str) -> tuple[str, ...]:
         if word not in self.seen:
             pattern = _pattern(word)
             self.seen[word] = tuple(sorted(path for path in self.known if pattern.fullmatch(path))) if pattern else ()
@@ -239,12 +259,12 @@ def _may_be_path(word: str) -> bool:
 
 def _pattern(word: str) -> re.Pattern[str] | None:
     """A path whose first part may be any directory, and whose other holes are one part each."""
-    head, hole, rest = word.partition(UNKNOWN)
-    start = rf"(?:.+/)?{re.escape(rest.split(UNKNOWN)[0].lstrip('/'))}" if hole and not head else ""
-    tail = rest[len(rest.split(UNKNOWN)[0]) :] if start else word
-    literal = re.sub(r"[\x00*/.]", "", word)
-    if len(literal) < 3:
+    if len(re.sub(r"[\x00*/.]", "", word)) < 3:
         return None
-    clean = posixpath.normpath(tail.lstrip("/")) if not start else tail
-    body = re.escape(clean.rstrip("/")).replace(re.escape(UNKNOWN), "[^/]*").replace(r"\*", "[^/]*")
-    return re.compile((start.replace(r"\*", "[^/]*") + body).rstrip("/"))
+    if word.startswith(UNKNOWN):
+        return re.compile("(?:.+/)?" + _with_holes(word.removeprefix(UNKNOWN).strip("/")))
+    return re.compile(_with_holes(posixpath.normpath(word.strip("/"))))
+
+
+def _with_holes(path: str) -> str:
+    return re.escape(path).replace(re.escape(UNKNOWN), "[^/]*").replace(r"\*", "[^/]*")

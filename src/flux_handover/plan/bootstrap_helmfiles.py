@@ -6,10 +6,12 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 
 from flux_handover.findings import Location
-from flux_handover.objects import mapping
+from flux_handover.model.settings_texts import bytes_of, decoded
+from flux_handover.objects import listed, mapping, mappings, text_at, texts
 from flux_handover.plan.dictated import Dictated
 from flux_handover.plan.listings import documents_of
 from flux_handover.tree import Tree, clean_path
@@ -25,6 +27,8 @@ _READS = re.compile(
 )
 _PART = re.compile(r"\.Release\.(Namespace|Name)")
 _FLAG = re.compile(r"^--?(?:filename|f|kustomize|k)(?:=|$)")
+_LOCAL = re.compile(r"(?!-\Z)(?!.*://).+", re.DOTALL)
+"""A path: neither standard input nor an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +74,28 @@ def helmfiles(tree: Tree) -> tuple[Helmfile, ...]:
     return tuple(_helmfile(path, tree) for path in tree if _is_helmfile(path, tree))
 
 
+def all_releases(tree: Tree) -> Iterator[HelmfileRelease]:
+    """The releases of every Helmfile."""
+    for helmfile in helmfiles(tree):
+        yield from helmfile.releases
+
+
+def installed_releases(tree: Tree) -> Iterator[HelmfileRelease]:
+    """The releases of every Helmfile that installs them."""
+    for helmfile in helmfiles(tree):
+        if not helmfile.only_extracts:
+            yield from helmfile.releases
+
+
 def _is_helmfile(path: str, tree: Tree) -> bool:
-    content = tree.files[path].content
-    if content is None or not path.endswith(_EXTENSIONS) or not _RELEASES.search(content):
+    if not path.endswith(_EXTENSIONS) or not _RELEASES.search(bytes_of(tree, path)):
         return False
     return any("chart" in release for _, _, release in _written(path, tree))
 
 
 def _written(path: str, tree: Tree) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
     for document in documents_of(tree, path):
-        listed = document.mapping.get("releases")
-        for index, release in enumerate(listed if isinstance(listed, list) else ()):
+        for index, release in enumerate(listed(document.mapping.get("releases"))):
             yield document.index, index, mapping(release)
 
 
@@ -95,33 +110,27 @@ def _helmfile(path: str, tree: Tree) -> Helmfile:
 def _release(path: str, tree: Tree, document: int, index: int, content: Mapping[str, Any]) -> HelmfileRelease:
     found = next(d for d in documents_of(tree, path) if d.index == document)
     return HelmfileRelease(
-        name=str(content.get("name") or ""),
-        namespace=str(content.get("namespace") or "default"),
-        chart=str(content.get("chart") or ""),
-        version=str(content.get("version") or ""),
-        values=tuple(value for value in _list(content, "values") if isinstance(value, str)),
-        hooks=tuple(mapping(hook) for hook in _list(content, "hooks")),
-        needs=tuple(str(need) for need in _list(content, "needs")),
-        sets=tuple(str(mapping(one).get("name")) for key in ("set", "setTemplate") for one in _list(content, key)),
+        name=text_at(content, "name"),
+        namespace=text_at(content, "namespace", "default"),
+        chart=text_at(content, "chart"),
+        version=text_at(content, "version"),
+        values=tuple(value for value in listed(content.get("values")) if isinstance(value, str)),
+        hooks=mappings(content.get("hooks")),
+        needs=texts(content.get("needs")),
+        sets=tuple(str(one.get("name")) for key in ("set", "setTemplate") for one in mappings(content.get(key))),
         where=Location(path, found.line_of("releases", index)),
         position=(document, index),
     )
-
-
-def _list(content: Mapping[str, Any], key: str) -> list[Any]:
-    value = content.get(key)
-    return value if isinstance(value, list) else []
 
 
 def defects(release: HelmfileRelease, tree: Tree) -> Iterator[tuple[str, str]]:
     """What keeps a release from being rendered or its hooks from running: (hazard, sentence) (B1, B2)."""
     for value in release.values:
         yield from _value_defects(release, beside(release.where.file, value), value, tree)
-    for hook in release.hooks:
-        for path in _hook_paths(hook):
-            target = beside(release.where.file, path)
-            if not _HOLE.search(path) and target not in tree and not tree.is_directory(target):
-                yield "B1", f"a hook of release {release.name} applies {target}, which does not exist"
+    for path in chain.from_iterable(map(_hook_paths, release.hooks)):
+        target = beside(release.where.file, path)
+        if not _HOLE.search(path) and target not in tree and not tree.is_directory(target):
+            yield "B1", f"a hook of release {release.name} applies {target}, which does not exist"
 
 
 def beside(path: str, value: str) -> str:
@@ -142,8 +151,7 @@ def _value_defects(release: HelmfileRelease, path: str, value: str, tree: Tree) 
 
 def read_by(template: str, tree: Tree) -> Dictated | None:
     """The file that a template reads for a release; None where it reads none that can be followed."""
-    content = tree.files[template].content if template in tree else None
-    text = content.decode(errors="replace") if content is not None else ""
+    text = decoded(tree, template)
     match = _READS.search(text)
     if match is None:
         return None
@@ -178,10 +186,10 @@ def has_variable(values: Mapping[str, Any]) -> bool:
 
 
 def _hook_paths(hook: Mapping[str, Any]) -> Iterator[str]:
-    words = [str(word) for word in _list(hook, "args")]
-    for position, word in enumerate(words):
-        match = _FLAG.match(word)
-        if match is not None:
-            path = word[match.end() :] or next(iter(words[position + 1 :]), "")
-            if path and path != "-" and "://" not in path:
+    """What the arguments of a hook have kubectl read from the repository."""
+    for word, following in pairwise((*texts(hook.get("args")), "")):
+        flag = _FLAG.match(word)
+        if flag is not None:
+            path = word[flag.end() :] or following
+            if _LOCAL.fullmatch(path):
                 yield path

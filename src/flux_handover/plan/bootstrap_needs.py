@@ -47,9 +47,8 @@ def _needs_of(build: Build, cluster: Cluster) -> Iterator[Need]:
     ks = build.ks
     if ks.decryption_secret is not None:
         yield Need(ks.decryption_secret, f"{ks.id} decrypts with it")
-    for source in ks.substitute_from:
-        if not source.optional:
-            yield Need(source.id, f"{ks.id} takes variables from it")
+    for variables in ks.required_variables:
+        yield Need(variables, f"{ks.id} takes variables from it")
     origin = _source(ks.source, cluster)
     if origin is not None and origin.secret is not None:
         yield Need(origin.secret, f"{origin.id} is fetched with it")
@@ -65,24 +64,17 @@ def _source(id: ObjectId, cluster: Cluster) -> Source | None:
 def stuck(cluster: Cluster, created: Iterable[ObjectId]) -> tuple[Stuck, ...]:
     """The Kustomizations that never reconcile when bootstrap creates these objects and nothing else."""
     available = set(created)
-    waiting = {build.id: build for build in cluster}
-    while ready := [build for build in waiting.values() if _is_ready(build, cluster, available)]:
+    waiting = dict(cluster.builds)
+    while ready := [build for build in waiting.values() if not _missing(build, cluster, available)]:
         for build in ready:
             del waiting[build.id]
             available |= set(_brought(build))
-    return tuple(
-        Stuck(build.id, missing)
-        for build in waiting.values()
-        if (missing := tuple(need for need in _all_needs(build, cluster) if need.id not in available))
-    )
+    return tuple(Stuck(build.id, _missing(build, cluster, available)) for build in waiting.values())
 
 
-def _is_ready(build: Build, cluster: Cluster, available: set[ObjectId]) -> bool:
-    return all(need.id in available for need in _all_needs(build, cluster))
-
-
-def _all_needs(build: Build, cluster: Cluster) -> tuple[Need, ...]:
-    return (*needs_of(build, cluster), Need(build.id, "it must exist"))
+def _missing(build: Build, cluster: Cluster, available: set[ObjectId]) -> tuple[Need, ...]:
+    needs = (*needs_of(build, cluster), Need(build.id, "it must exist"))
+    return tuple(need for need in needs if need.id not in available)
 
 
 def _brought(build: Build) -> Iterator[ObjectId]:

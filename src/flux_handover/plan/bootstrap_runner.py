@@ -91,8 +91,8 @@ def _line(command: Command, tree: Tree) -> _Line | None:
     if sort_of(command.where.file) not in ("task runner", "script"):
         return None
     lines = text_of(tree, command.where.file).splitlines()[command.where.line - 1 : command.last]
-    joined = " ".join(part.removesuffix("\\").strip() if n else part.removesuffix("\\") for n, part in enumerate(lines))
-    match = _SIMPLE.fullmatch(joined)
+    first, *rest = (line.removesuffix("\\") for line in lines)
+    match = _SIMPLE.fullmatch(" ".join((first, *map(str.strip, rest))))
     if match is None or _MORE.search(match["command"].replace("&>", "")):
         return None
     return _Line(command, "\n".join(lines), match["lead"], match["quote"], match["command"])
@@ -162,7 +162,7 @@ def _spelling(line: _Line) -> Spelling:
         hole = word.rfind("}") + 1
         tail = word[hole:].strip("/")
         for path in line.command.paths:
-            if hole and tail and (path == tail or path.endswith(f"/{tail}")):
+            if hole and tail and f"/{path}".endswith(f"/{tail}"):
                 return Spelling(word[:hole], path[: -len(tail)].strip("/"))
     return Spelling("", "")
 
@@ -192,11 +192,17 @@ def _recipe(command: Command, old: str, new: str, why: str, tree: Tree) -> Itera
     block = lines[_first(lines, head) : _last(lines, head)]
     again = [_renamed(line, name, old, new) for line in block]
     yield ReplaceText(command.where.file, "\n".join(block), "\n".join([*block, "", *again]), why)
+    for line, longer in _dependents(lines, name):
+        yield ReplaceText(command.where.file, line, longer, why)
+
+
+def _dependents(lines: list[str], name: str) -> Iterator[tuple[str, str]]:
+    """The heads of recipes that depend on one, and the same with the new recipe after it."""
+    word = re.compile(rf"(?<![\w-]){name}(?![\w-])")
     for line in lines:
-        dependent = _RECIPE.match(line)
-        if dependent is not None and re.search(rf"(?<![\w-]){name}(?![\w-])", dependent[2]):
-            after = re.sub(rf"(?<![\w-]){name}(?![\w-])", f"{name} flux", dependent[2], count=1)
-            yield ReplaceText(command.where.file, line, line[: -len(dependent[2])] + after, why)
+        recipe = _RECIPE.match(line)
+        if recipe is not None and word.search(recipe[2]):
+            yield line, line[: -len(recipe[2])] + word.sub(f"{name} flux", recipe[2], count=1)
 
 
 def _first(lines: list[str], head: int) -> int:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 
 from flux_handover.documents import read_documents
 from flux_handover.findings import Location
-from flux_handover.objects import OPERATOR_GROUP, ObjectId, id_of, mapping
-from flux_handover.plan.bootstrap_commands import UNKNOWN, Command, text_of
+from flux_handover.objects import OPERATOR_GROUP, ObjectId, group_of, id_of, listed
+from flux_handover.plan.bootstrap_commands import Command, text_of
 from flux_handover.plan.bootstrap_helmfiles import Helmfile, HelmfileRelease, defects, helmfiles
-from flux_handover.plan.listings import KUSTOMIZATION_FILES, documents_of, listing_of
+from flux_handover.plan.listings import documents_of, is_listing, listing_of, local_entries
 from flux_handover.plan.placement import INSTANCE, OPERATOR
 from flux_handover.tree import Tree, clean_path
 
@@ -31,6 +32,8 @@ _IN = re.compile(r"(?:--namespace|-n)[=\s]+([\w.-]+)")
 _KINDS = {"namespace": "Namespace", "ns": "Namespace", "configmap": "ConfigMap", "cm": "ConfigMap"}
 _EACH_DIRECTORY = re.compile(r"\bfind\b.*-type d\b.*create (?:namespace|ns) [\"']?\$")
 _SPARED = re.compile(r"\btest -f \S+ \|\|")
+_KIND = re.compile(r'kind:|"kind"')
+_BETWEEN = re.compile(r"^---\s*$", re.MULTILINE)
 _DEPTH = 12
 
 
@@ -146,8 +149,7 @@ def installs_flux(path: str, tree: Tree) -> bool:
 def _entries(listing: str, tree: Tree) -> Iterator[object]:
     for document in documents_of(tree, listing):
         for field in ("resources", "bases"):
-            entries = document.mapping.get(field)
-            yield from entries if isinstance(entries, list) else ()
+            yield from listed(document.mapping.get(field))
 
 
 def objects_at(path: str, tree: Tree, namespace: str) -> set[ObjectId]:
@@ -156,13 +158,11 @@ def objects_at(path: str, tree: Tree, namespace: str) -> set[ObjectId]:
 
 
 def _objects(path: str, tree: Tree, depth: int) -> Iterator[ObjectId]:
-    if path in tree:
-        is_listing = posixpath.basename(path) in KUSTOMIZATION_FILES
-        yield from () if is_listing else _described(path, tree)
-        return
     listing = listing_of(path, tree)
-    if listing is None:
-        yield from (id for file in _manifests_in(path, tree) for id in _described(file, tree))
+    if path in tree:
+        yield from _described(path, tree)
+    elif listing is None:
+        yield from chain.from_iterable(_described(file, tree) for file in _manifests_in(path, tree))
     elif depth < _DEPTH:
         yield from _listed(listing, tree, depth)
 
@@ -177,8 +177,7 @@ def _manifests_in(directory: str, tree: Tree) -> Iterator[str]:
 def _listed(listing: str, tree: Tree, depth: int) -> Iterator[ObjectId]:
     """What the entries bring, in the namespace that the kustomization.yaml puts them into."""
     stated = [str(d.mapping["namespace"]) for d in documents_of(tree, listing) if d.mapping.get("namespace")]
-    local = (entry for entry in _entries(listing, tree) if isinstance(entry, str) and "://" not in entry)
-    for entry in local:
+    for entry in local_entries(_entries(listing, tree)):
         target = clean_path(posixpath.join(posixpath.dirname(listing), entry))
         yield from (_moved(id, stated) for id in _objects(target, tree, depth + 1))
 
@@ -193,28 +192,30 @@ def _placed(id: ObjectId, namespace: str) -> ObjectId:
 
 
 def _described(path: str, tree: Tree) -> tuple[ObjectId, ...]:
-    """Ids of the documents of a file; a template is read by its lines."""
+    """Ids of the documents of a file; a template is read by its lines, and kustomize's own file describes none."""
     text = text_of(tree, path)
-    if "kind:" not in text and '"kind"' not in text:
+    if is_listing(path) or not _KIND.search(text):
         return ()
     found = read_documents(path, text.encode())
-    if not found.problems:
-        return tuple(id_of(document.mapping) for document in found.documents if mapping(document.content).get("kind"))
-    return tuple(_roughly(part) for part in re.split(r"^---\s*$", text, flags=re.MULTILINE) if "kind:" in part)
+    if found.problems:
+        return _by_lines(text)
+    return tuple(id_of(document.mapping) for document in found.documents if document.mapping.get("kind"))
+
+
+def _by_lines(text: str) -> tuple[ObjectId, ...]:
+    return tuple(_roughly(part) for part in _BETWEEN.split(text) if "kind:" in part)
 
 
 def _roughly(text: str) -> ObjectId:
-    def first(pattern: str) -> str:
-        match = re.search(pattern, text, re.MULTILINE)
-        return match[1].strip("'\"") if match and UNKNOWN not in match[1] else ""
-
-    group, _, version = first(r"^apiVersion:\s*(\S+)").rpartition("/")
-    metadata = first(r"^metadata:\s*\n((?:[ \t]+.*\n?)+)")
-    name = re.search(r"^\s+name:\s*(\S+)", metadata, re.MULTILINE)
-    namespace = re.search(r"^\s+namespace:\s*(\S+)", metadata, re.MULTILINE)
+    metadata = _first(r"^metadata:\s*\n((?:[ \t]+.*\n?)+)", text)
     return ObjectId(
-        group if version else "",
-        first(r"^kind:\s*(\S+)"),
-        namespace[1].strip("'\"") if namespace else "",
-        name[1].strip("'\"") if name else "",
+        group_of({"apiVersion": _first(r"^apiVersion:\s*(\S+)", text)}),
+        _first(r"^kind:\s*(\S+)", text),
+        _first(r"^\s+namespace:\s*(\S+)", metadata),
+        _first(r"^\s+name:\s*(\S+)", metadata),
     )
+
+
+def _first(pattern: str, text: str) -> str:
+    match = re.search(pattern, text, re.MULTILINE)
+    return match[1].strip("'\"") if match else ""

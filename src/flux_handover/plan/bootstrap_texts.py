@@ -10,7 +10,7 @@ from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
 from flux_handover.plan.bootstrap_commands import text_of
 from flux_handover.plan.bootstrap_steps import objects_at
 from flux_handover.plan.bootstrap_writing import INSTANCE_CRD, Nearness
-from flux_handover.plan.listings import KUSTOMIZATION_FILES
+from flux_handover.plan.listings import listing_of
 from flux_handover.plan.target import InstanceForm, Target
 from flux_handover.tree import Tree
 
@@ -119,7 +119,7 @@ def _directory_with(ids: tuple[ObjectId, ...], near: Nearness, tree: Tree) -> st
     """The directory whose kustomization.yaml lists the objects and nothing but Flux's kinds."""
     first = file_with(ids[-1], near, tree)
     directory = posixpath.dirname(first) if first else ""
-    if not any(posixpath.join(directory, name) in tree for name in KUSTOMIZATION_FILES):
+    if listing_of(directory, tree) is None:
         return None
     found = objects_at(directory, tree, ids[-1].namespace)
     return directory if set(ids) <= found and all(id.group.endswith("fluxcd.io") for id in found) else None

@@ -11,11 +11,11 @@ from typing import Any
 from flux_handover.conventions import learn_style
 from flux_handover.emit import Style, dump
 from flux_handover.plan.bootstrap_commands import text_of
-from flux_handover.plan.bootstrap_helmfiles import Helmfile, helmfiles, read_by
+from flux_handover.plan.bootstrap_helmfiles import Helmfile, all_releases, beside, helmfiles, read_by
 from flux_handover.plan.embedded import SET, hook
 from flux_handover.plan.listings import is_below
 from flux_handover.plan.target import InstanceForm, Release, Target
-from flux_handover.tree import Tree, clean_path
+from flux_handover.tree import Tree, clean_path, common_depth
 
 SCHEMA = "# yaml-language-server: $schema=https://json.schemastore.org/helmfile"
 INSTANCE_CRD = "fluxinstances.fluxcd.controlplane.io"
@@ -57,18 +57,11 @@ class Nearness:
 
     def is_foreign(self, path: str) -> bool:
         """Whether a path lies beside this cluster's root and install manifest, but with another cluster."""
-        mine = [part for part in (self.root, self.install) if part]
-        if path in self.read or path.split("/")[0] not in {part.split("/")[0] for part in mine}:
+        mine = tuple(filter(None, (self.root, self.install)))
+        nearest = max((common_depth(path, part) for part in mine), default=0)
+        if path in self.read or nearest == 0:
             return False
-        depth = shared(self.root, self.install) if self.install else 1
-        return max(shared(path, part) for part in mine) < max(depth, 1)
-
-
-def shared(one: str, other: str) -> int:
-    """How many parts two paths begin with alike."""
-    pairs = list(zip(one.split("/"), other.split("/"), strict=False))
-    different = (number for number, (left, right) in enumerate(pairs) if left != right)
-    return next(different, len(pairs))
+        return nearest < max(common_depth(self.root, self.install), 1)
 
 
 def home_of(target: Target, releases: Mapping[str, str], near: Nearness, tree: Tree) -> Home:
@@ -82,7 +75,7 @@ def home_of(target: Target, releases: Mapping[str, str], near: Nearness, tree: T
         model: Helmfile | None = next((h for h in reversed(numbered) if not h.only_extracts), numbered[-1])
         path = _next_path(numbered, tree)
     else:
-        model = known[0] if known else None
+        model = next(iter(known), None)
         path = _own_path(model, near, tree)
     return Home(path, _template(path, target, releases, tree), model)
 
@@ -98,10 +91,13 @@ def _next_path(numbered: list[Helmfile], tree: Tree) -> str:
     directory, extension = posixpath.dirname(last.path), posixpath.splitext(last.path)[1]
     match = _NUMBERED.fullmatch(posixpath.basename(last.path))
     separator = match[2][0] if match else "-"
-    path = posixpath.join(directory, f"{number:0{width}}{separator}flux{extension}")
-    return (
-        path if path not in tree else posixpath.join(directory, f"{number:0{width}}{separator}flux-operator{extension}")
-    )
+    start = posixpath.join(directory, f"{number:0{width}}{separator}")
+    return _free(tree, f"{start}flux{extension}", f"{start}flux-operator{extension}")
+
+
+def _free(tree: Tree, *paths: str) -> str:
+    """The first of the paths that no file has, else the last."""
+    return next((path for path in paths if path not in tree), paths[-1])
 
 
 def _own_path(model: Helmfile | None, near: Nearness, tree: Tree) -> str:
@@ -109,31 +105,33 @@ def _own_path(model: Helmfile | None, near: Nearness, tree: Tree) -> str:
 
     Below a directory of which Flux builds every YAML file, it has the extension of a template (G1).
     """
-    own = clean_path(posixpath.join("bootstrap", posixpath.basename(near.root)))
-    first = near.install or (posixpath.dirname(model.path) if model else own)
-    extension = posixpath.splitext(model.path)[1] if model else ".yaml"
+    own = posixpath.join("bootstrap", posixpath.basename(near.root), "helmfile.yaml")
+    usual = model.path if model else clean_path(own)
+    first, extension = near.install or posixpath.dirname(usual), posixpath.splitext(usual)[1]
     if any(is_below(first, directory) for directory in near.generated):
         extension = ".yaml.gotmpl"
-    for directory in (first, posixpath.join(first, "flux")):
-        path = posixpath.join(directory, f"helmfile{extension}")
-        if path not in tree:
-            return path
-    return posixpath.join(first, "flux-operator", f"helmfile{extension}")
+    name = f"helmfile{extension}"
+    return _free(
+        tree,
+        posixpath.join(first, name),
+        posixpath.join(first, "flux", name),
+        posixpath.join(first, "flux-operator", name),
+    )
 
 
 def _template(path: str, target: Target, releases: Mapping[str, str], tree: Tree) -> str:
     """The repository's own values template where it reads exactly these files, else one of ours."""
-    for helmfile in helmfiles(tree):
-        for release in helmfile.releases:
-            for value in release.values:
-                template = clean_path(posixpath.join(posixpath.dirname(helmfile.path), value))
-                if _fits(template, target, releases, tree):
-                    return template
+    for release in all_releases(tree):
+        for value in release.values:
+            template = beside(release.where.file, value)
+            if _fits(template, target, releases, tree):
+                return template
     directory = posixpath.dirname(path)
-    name = posixpath.join(
-        directory, "templates" if tree.is_directory(f"{directory}/templates") else "", "values.yaml.gotmpl"
+    if tree.is_directory(f"{directory}/templates"):
+        directory = posixpath.join(directory, "templates")
+    return _free(
+        tree, posixpath.join(directory, "values.yaml.gotmpl"), posixpath.join(directory, "flux-values.yaml.gotmpl")
     )
-    return name if name not in tree else posixpath.join(posixpath.dirname(name), "flux-values.yaml.gotmpl")
 
 
 def _fits(template: str, target: Target, releases: Mapping[str, str], tree: Tree) -> bool:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from flux_handover.catalogue import distributions
@@ -22,7 +24,7 @@ from flux_handover.objects import Object, ids_of, mapping, object_of
 from flux_handover.plan.comments import comments_above
 from flux_handover.plan.components import is_opt_out
 from flux_handover.plan.manifests import text_of
-from flux_handover.plan.selectors import Pairs, selected
+from flux_handover.plan.selectors import Pairs, by_name, selected
 from flux_handover.plan.target import CarriedPatch
 from flux_handover.tree import Tree
 
@@ -48,17 +50,16 @@ def carried(installation: Installation, tree: Tree) -> Carried:
     patches: list[CarriedPatch] = []
     notes: list[str] = []
     deletes_policies = False
-    for original in installation.patches:
-        for patch in _single_patches(original, tree):
-            hit = selected(_plain_target(patch), installation.plain)
-            if _deletes_all_policies(patch, hit, installation.plain):
-                deletes_policies = True
-            elif is_opt_out(_content(patch)):
-                continue
-            elif hit:
-                patches.extend(_said_once(_fitted(patch, hit, base)))
-            else:
-                notes.append(f"{patch.where}: the patch matches nothing and is not carried")
+    for patch in _single_patches(installation, tree):
+        hit = selected(_plain_target(patch), installation.plain)
+        if _deletes_all_policies(patch, hit, installation.plain):
+            deletes_policies = True
+        elif is_opt_out(_content(patch)):
+            continue
+        elif hit:
+            patches.extend(_said_once(_fitted(patch, hit, base)))
+        else:
+            notes.append(f"{patch.where}: the patch matches nothing and is not carried")
     return Carried(tuple(patches), deletes_policies, tuple(notes))
 
 
@@ -79,7 +80,12 @@ def _said_once(patches: Iterable[CarriedPatch]) -> Iterator[CarriedPatch]:
         yield patch if position == 0 else replace(patch, comments=())
 
 
-def _single_patches(original: FluxPatch, tree: Tree) -> Iterable[CarriedPatch]:
+def _single_patches(installation: Installation, tree: Tree) -> Iterator[CarriedPatch]:
+    for original in installation.patches:
+        yield from _parts(original, tree)
+
+
+def _parts(original: FluxPatch, tree: Tree) -> Iterator[CarriedPatch]:
     """A patch without target may hold several documents; each has a target of its own."""
     whole = CarriedPatch(original.patch, original.target, original.where, comments_above(tree, original.where))
     documents = read_documents("patch", original.patch.encode()).documents
@@ -134,20 +140,15 @@ def _with_valid_target(
     """The patch, selecting among the operator's objects what it selects today."""
     wanted = _stems(hit, base)
     if not patch.target:
-        kind, name = hit[0].id.kind, hit[0].id.name
-        yield from _named(
-            patch, {kind: [_stem(kind, name, base)]}, "its target is named: the operator's objects have no namespace"
-        )
+        first = _stems(hit[:1], base)
+        yield from _named(patch, first, "its target is named: the operator's objects have no namespace")
         return
     without = tuple((key, value) for key, value in patch.target if key != "namespace")
     if _stems(_hit_by(without, base, patch_namespace(hit)), base) == wanted:
-        changed = "" if without == patch.target else "the operator's objects have no namespace when patches apply"
-        yield replace(patch, target=without, changed=changed or patch.changed)
+        why = "the operator's objects have no namespace when patches apply"
+        yield patch if without == patch.target else replace(patch, target=without, changed=why)
         return
-    by_kind: dict[str, list[str]] = {}
-    for kind, name in sorted(wanted):
-        by_kind.setdefault(kind, []).append(name)
-    yield from _named(patch, by_kind, "the operator sets these labels only after the patches")
+    yield from _named(patch, wanted, "the operator sets these labels only after the patches")
 
 
 def patch_namespace(hit: tuple[Object, ...]) -> str:
@@ -165,10 +166,10 @@ def _with_suffix(object: Object, namespace: str) -> Object:
     return Object(object.id._replace(name=f"{object.id.name}-{namespace}"), object.data)
 
 
-def _named(patch: CarriedPatch, names: Mapping[str, list[str]], changed: str) -> Iterable[CarriedPatch]:
-    for kind, found in names.items():
-        name = found[0] if len(found) == 1 else f"({'|'.join(found)})"
-        yield replace(patch, target=(("kind", kind), ("name", name)), changed=changed)
+def _named(patch: CarriedPatch, stems: Iterable[tuple[str, str]], changed: str) -> Iterable[CarriedPatch]:
+    """The patch once for each kind, aiming at what is called so."""
+    for kind, group in groupby(sorted(stems), key=itemgetter(0)):
+        yield replace(patch, target=by_name(kind, (name for _, name in group)), changed=changed)
 
 
 def _stems(objects: Iterable[Object], base: tuple[Object, ...]) -> frozenset[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, assert_never
 
@@ -27,11 +28,12 @@ from flux_handover.catalogue.versions import is_at_least, number
 from flux_handover.errors import UnsupportedInstallation, UsageError
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import HELM_POLICY, mapping
+from flux_handover.model.settings_texts import bytes_of
+from flux_handover.objects import HELM_POLICY, mapping, texts
 from flux_handover.plan import present, releasing
 from flux_handover.plan.carrying import carried
 from flux_handover.plan.kept import cluster_fields, kept_patches, registry
-from flux_handover.plan.listings import document_of, documents_of
+from flux_handover.plan.listings import document_of, documents_in, documents_of
 from flux_handover.plan.placement import INSTANCE, OPERATOR, layout_for
 from flux_handover.plan.syncing import Synced, adopted
 from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, entry_of
@@ -181,18 +183,16 @@ def _unversioned(installation: Installation, tree: Tree, where: str) -> Unsuppor
 
 def _empty_entries(installation: Installation, tree: Tree) -> Iterator[tuple[str, str]]:
     """Listed files of the installation without any object, each with the line that lists it."""
-    for file in installation.files:
-        for document in documents_of(tree, file):
-            entries = document.mapping.get("resources")
-            for position, entry in enumerate(entries if isinstance(entries, list) else []):
-                path = posixpath.normpath(posixpath.join(posixpath.dirname(file), str(entry)))
-                if (
-                    path.endswith((".yaml", ".yml"))
-                    and "://" not in str(entry)
-                    and not tree.is_directory(path)
-                    and not documents_of(tree, path)
-                ):
-                    yield f"{file}:{document.line_of('resources', position)}", path
+    for document in documents_in(tree, installation.files):
+        for position, entry in enumerate(texts(document.mapping.get("resources"))):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(document.path), entry))
+            if (
+                path.endswith((".yaml", ".yml"))
+                and "://" not in entry
+                and not tree.is_directory(path)
+                and not documents_of(tree, path)
+            ):
+                yield f"{document.path}:{document.line_of('resources', position)}", path
 
 
 def version_place(installation: Installation, tree: Tree) -> str:
@@ -202,14 +202,14 @@ def version_place(installation: Installation, tree: Tree) -> str:
         if document is not None:
             return f"{file}:{document.line_of('spec', 'ref', 'tag')}"
     places = (line_naming_flux(file, tree) for file in installation.files)
-    return next(filter(None, places), next(iter(installation.files), installation.cluster))
+    return next(filter(None, places), installation.place)
 
 
 def line_naming_flux(file: str, tree: Tree) -> str:
     """The first line of a file that names an installation of Flux, with the file; empty where none does."""
-    content = tree.files[file].content if file in tree else None
-    match = _NAMES_FLUX.search(content or b"")
-    return f"{file}:{(content or b'').count(bytes([10]), 0, match.start()) + 1}" if match else ""
+    content = bytes_of(tree, file)
+    match = _NAMES_FLUX.search(content)
+    return f"{file}:{content.count(bytes([10]), 0, match.start()) + 1}" if match else ""
 
 
 def _operator(installation: Installation, asked: str | None, where: str) -> OperatorFacts:
@@ -250,7 +250,8 @@ def _way_out(version: str) -> str:
     serving = [one for one in _adopting() if version in operator(one).flux_versions]
     if serving:
         return f"name {serving[-1]} with --operator-version: it serves {version}, but its charts are not known here"
-    nearest = _nearest(version, tuple(served for one in _adopting() for served in operator(one).flux_versions))
+    served = chain.from_iterable(operator(one).flux_versions for one in _adopting())
+    nearest = _nearest(version, tuple(served))
     if nearest is None:
         return "use a newer release of this program"
     return f"move to {nearest} with the old installer first"

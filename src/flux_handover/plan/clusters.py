@@ -19,10 +19,17 @@ def needing(snapshot: Snapshot) -> tuple[str, ...]:
     """
     if not snapshot.clusters:
         raise _rootless(snapshot)
-    names = tuple(cluster.name for cluster in snapshot.clusters)
-    methods = {name: snapshot.installations[name].method for name in names}
-    known = tuple(name for name in names if methods[name] not in (Method.OPERATOR, Method.UNKNOWN))
-    return known or tuple(name for name in names if methods[name] is not Method.OPERATOR) or names
+    return (
+        _installed_but_by(snapshot, Method.OPERATOR, Method.UNKNOWN)
+        or _installed_but_by(snapshot, Method.OPERATOR)
+        or _installed_but_by(snapshot)
+    )
+
+
+def _installed_but_by(snapshot: Snapshot, *methods: Method) -> tuple[str, ...]:
+    """The clusters that have Flux in another way than these."""
+    names = (cluster.name for cluster in snapshot.clusters)
+    return tuple(name for name in names if snapshot.installations[name].method not in methods)
 
 
 def _rootless(snapshot: Snapshot) -> UnsupportedInstallation:

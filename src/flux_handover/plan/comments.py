@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from flux_handover.findings import Location
+from flux_handover.model.settings_texts import decoded
 from flux_handover.tree import Tree
 
 
 def comments_above(tree: Tree, where: Location | None) -> tuple[str, ...]:
     """Comment lines directly above a place, or beside the dash of its list element, without `#`."""
-    if where is None or where.file not in tree or tree.files[where.file].content is None:
+    if where is None:
         return ()
-    lines = tree.read(where.file).decode(errors="replace").splitlines()
+    lines = decoded(tree, where.file).splitlines()
     index = min(where.line, len(lines)) - 1
     found: list[str] = []
-    while index > 0 and _comment(lines[index - 1]) is not None:
+    while index > 0 and (comment := _comment(lines[index - 1])) is not None:
         index -= 1
-        found.insert(0, _comment(lines[index]) or "")
+        found.insert(0, comment)
         if lines[index].lstrip().startswith("-"):
             break
     return tuple(found)

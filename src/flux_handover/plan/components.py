@@ -18,7 +18,7 @@ from flux_handover.plan.manifests import text_of
 from flux_handover.plan.operations import AppendElement, Operation, RemoveFile, UnlistResource
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.removing import useless_patches
-from flux_handover.plan.selectors import Pairs, selected
+from flux_handover.plan.selectors import Pairs, by_name, selected
 from flux_handover.tree import Tree
 
 OPT_OUT: Mapping[str, Any] = {PRUNE: "disabled"}
@@ -83,8 +83,7 @@ def _targets(objects: tuple[Object, ...], leaving: frozenset[ObjectId]) -> Itera
         yield _WHOLE
         return
     for kind in sorted({id.kind for id in leaving}):
-        names = sorted(id.name for id in leaving if id.kind == kind)
-        yield (("kind", kind), ("name", names[0] if len(names) == 1 else f"({'|'.join(names)})"))
+        yield by_name(kind, (id.name for id in leaving if id.kind == kind))
 
 
 def _list_of_components(
@@ -96,7 +95,7 @@ def _list_of_components(
     if not files or len(listings) != 1 or not set(files) <= listings[0].files:
         raise UnsupportedInstallation(
             f"the {len(leaving)} objects of Flux are not listed in one kustomization.yaml",
-            where=files[0] if files else cluster.name,
+            where=next(iter(files), cluster.name),
             hint="list the file with Flux's components in one kustomization.yaml that Flux reads",
         )
     _check_mixed(files, leaving, tree)

@@ -24,9 +24,9 @@ _DELETING_POLICIES = ("Delete", "WaitForTermination")
 
 def overrides_needed(cluster: Cluster, target: Target, layout: Layout) -> tuple[Override, ...]:
     """What must be undone for our Kustomizations, judged on a cluster that has them."""
-    found = (_override(cluster, layout, app) for app in _own(cluster, layout))
-    unsafe = _unsafe_actions(cluster) if layout.instance in _own(cluster, layout) else ()
-    overrides = [override for override in found if override is not None]
+    own = _own(cluster, layout)
+    unsafe = _unsafe_actions(cluster) if layout.instance in own else ()
+    overrides = list(filter(None, (_override(cluster, layout, app) for app in own)))
     if unsafe:
         overrides = [o for o in overrides if o.app != layout.instance]
         fields = {**dict(_unsafe_fields(cluster.builds[layout.instance.ks])), "patches": None}
@@ -98,15 +98,19 @@ def _unsafe_words(install: Mapping[str, Any], upgrade: Mapping[str, Any], spec: 
     for name, action in (("install", install), ("upgrade", upgrade)):
         if action.get("disableWait") is not True:
             yield f"{name} waits for what restarts its own controller"
-    if mapping(install.get("remediation")).get("retries"):
-        yield "a failed install is uninstalled before it is tried again"
-    if mapping(upgrade.get("remediation")).get("retries"):
-        yield "a failed upgrade is rolled back or uninstalled"
-    strategy = mapping(upgrade.get("remediation")).get("strategy")
-    if strategy in ("uninstall", "rollback"):
-        yield f"upgrade.remediation.strategy is {strategy}"
+    yield from _unsafe_remedies(mapping(install.get("remediation")), mapping(upgrade.get("remediation")))
     if mapping(mapping(spec.get("values")).get("healthcheck")).get("enabled"):
         yield "the chart's health check counts as a failure"
+
+
+def _unsafe_remedies(of_install: Mapping[str, Any], of_upgrade: Mapping[str, Any]) -> Iterator[str]:
+    if of_install.get("retries"):
+        yield "a failed install is uninstalled before it is tried again"
+    if of_upgrade.get("retries"):
+        yield "a failed upgrade is rolled back or uninstalled"
+    strategy = of_upgrade.get("strategy")
+    if strategy in ("uninstall", "rollback"):
+        yield f"upgrade.remediation.strategy is {strategy}"
 
 
 def _identity(cluster: Cluster, target: Target) -> Iterator[str]:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flux_handover.objects import OPERATOR_GROUP, mapping
+from flux_handover.plan.present import PresentInstance
 from flux_handover.plan.target import INSTANCE_NAME
 
 VALUE = "instance.distribution.artifact"
@@ -51,6 +52,11 @@ def is_embedded(values: Mapping[str, Any]) -> bool:
     """Whether values of the chart ask for the manifests in the operator's image."""
     distribution = mapping(mapping(values.get("instance")).get("distribution"))
     return "artifact" in distribution and not distribution["artifact"]
+
+
+def follows_a_tag(found: PresentInstance) -> bool:
+    """Whether the FluxInstance that is there lets Flux be upgraded without a commit."""
+    return found.release is not None and moves(found.release.values)
 
 
 def moves(values: Mapping[str, Any]) -> bool:

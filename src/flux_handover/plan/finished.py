@@ -18,7 +18,7 @@ from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import HELM_POLICY, PRUNE, mapping
 from flux_handover.plan import present
 from flux_handover.plan.choosing import CHARTS, strategy_of
-from flux_handover.plan.embedded import moves
+from flux_handover.plan.embedded import follows_a_tag
 from flux_handover.plan.located import layout_of
 from flux_handover.plan.phases import Plan
 from flux_handover.plan.placement import INSTANCE, OPERATOR
@@ -86,12 +86,16 @@ def _open_ends(found: PresentInstance, cluster: Cluster) -> Iterator[str]:
     version = str(distribution.get("version", "2.x"))
     if not _EXACT.fullmatch(version):
         yield f"its version {version} is a range"
-    if present.sync_of(found) and not is_root_of(found, cluster):
+    if _has_own_sync(found, cluster):
         yield "it has a sync of its own"
-    if found.release is not None and moves(found.release.values):
+    if follows_a_tag(found):
         yield "its artifact moves without a commit"
     if not _is_protected(found):
         yield "removing it from Git uninstalls Flux"
+
+
+def _has_own_sync(found: PresentInstance, cluster: Cluster) -> bool:
+    return bool(present.sync_of(found)) and not is_root_of(found, cluster)
 
 
 def is_root_of(found: PresentInstance, cluster: Cluster) -> bool:

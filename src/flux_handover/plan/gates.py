@@ -346,12 +346,8 @@ OWNERSHIP = (
 
 def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
     """One line for each object: the operator's label, no owner label, the opt-out."""
-    marks = f"{{.metadata.labels.{_escaped(OPERATOR_NAME)}}} [{{.metadata.labels.{_escaped(OWNER_NAME)}}}]"
-    marks += f" {{.metadata.annotations.{_escaped(PRUNE)}}}"
-    path = f'{{range .items[*]}}{{.kind}}/{{.metadata.name}} {marks}{{"\\n"}}{{end}}'
-    policies = target.cluster.get("networkPolicy", True)
-    live = [object for object in basing.adopted(installation) if policies or object.id.kind != "NetworkPolicy"]
-    for scope, place, kinds, ids in _by_scope(live, target.namespace):
+    path = f'{{range .items[*]}}{{.kind}}/{{.metadata.name}} {OWNERSHIP}{{"\\n"}}{{end}}'
+    for scope, place, kinds, ids in _by_scope(_taken_over(target, installation), target.namespace):
         yield Gate(
             id=f"adopted-{scope}",
             object=target.instance_id,
@@ -361,6 +357,12 @@ def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
             why="an object that still carries the old owner's label can be deleted by it (E4)",
             looks_for=Every(tuple(owned(id, target.instance_id.name) for id in ids)),
         )
+
+
+def _taken_over(target: Target, installation: Installation) -> Iterator[Object]:
+    """What the operator adopts; it has no NetworkPolicies where the FluxInstance says so."""
+    policies = target.cluster.get("networkPolicy", True)
+    return (object for object in basing.adopted(installation) if policies or object.id.kind != "NetworkPolicy")
 
 
 def owned(id: ObjectId, instance: str) -> Has:

@@ -7,14 +7,15 @@ about where new files go.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from flux_handover.documents import Document, read_documents
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import ObjectId, id_of
+from flux_handover.model.settings_texts import bytes_of
+from flux_handover.objects import ObjectId, id_of, listed
 from flux_handover.tree import Tree, clean_path
 
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -44,8 +45,9 @@ def live_listings(cluster: Cluster, tree: Tree) -> tuple[Listing, ...]:
     """Every kustomization.yaml that some live Kustomization reads from this repository, by path."""
     found: dict[str, Listing] = {}
     for build in local_builds(cluster):
-        for path in (path for path in build.reads if is_listing(path) and path in tree):
-            found.setdefault(path, Listing(path, build.id, tuple(_entries(path, tree))))
+        for path in filter(is_listing, build.reads):
+            if path in tree:
+                found.setdefault(path, Listing(path, build.id, tuple(_entries(path, tree))))
     return tuple(found[path] for path in sorted(found))
 
 
@@ -86,8 +88,13 @@ def is_below(path: str, directory: str) -> bool:
 
 def documents_of(tree: Tree, path: str) -> tuple[Document, ...]:
     """The YAML documents of a file that could be read; none where the file is absent."""
-    content = tree.files[path].content if path in tree else None
-    return _documents(path, content) if content is not None else ()
+    return _documents(path, bytes_of(tree, path))
+
+
+def documents_in(tree: Tree, paths: Iterable[str]) -> Iterator[Document]:
+    """The documents of several files, in order."""
+    for path in paths:
+        yield from documents_of(tree, path)
 
 
 @lru_cache(maxsize=4096)
@@ -97,8 +104,7 @@ def _documents(path: str, content: bytes) -> tuple[Document, ...]:
 
 def document_of(tree: Tree, path: str, id: ObjectId) -> Document | None:
     """The document of a file that describes an object, or the only one of its kind and name."""
-    content = tree.files[path].content if path in tree else None
-    if content is None or id.name.encode() not in content:
+    if id.name.encode() not in bytes_of(tree, path):
         return None
     named = [d for d in documents_of(tree, path) if _describes(d.mapping, id)]
     exact = [d for d in named if id_of(d.mapping).namespace == id.namespace]
@@ -107,8 +113,7 @@ def document_of(tree: Tree, path: str, id: ObjectId) -> Document | None:
 
 def listed_entries(tree: Tree, path: str) -> tuple[Any, ...]:
     """The entries of `resources` in a kustomization.yaml."""
-    listed = (document.mapping.get("resources") or () for document in documents_of(tree, path))
-    return tuple(entry for entries in listed for entry in entries)
+    return tuple(entry for document in documents_of(tree, path) for entry in listed(document.mapping.get("resources")))
 
 
 def _describes(content: Mapping[str, Any], id: ObjectId) -> bool:
@@ -124,11 +129,12 @@ def _is_generated(build: Build, tree: Tree) -> bool:
 def _entries(path: str, tree: Tree) -> Iterator[tuple[str, str, str]]:
     for document in documents_of(tree, path):
         for field in ("resources", "bases", "components"):
-            for entry in _texts(document.mapping.get(field)):
+            for entry in local_entries(listed(document.mapping.get(field))):
                 yield field, entry, clean_path(posixpath.join(posixpath.dirname(path), entry))
 
 
-def _texts(entries: Any) -> Iterator[str]:
+def local_entries(entries: Iterable[object]) -> Iterator[str]:
     """Entries that are paths, not addresses."""
-    texts = (entry for entry in entries if isinstance(entry, str)) if isinstance(entries, list) else ()
-    yield from (entry for entry in texts if "://" not in entry)
+    for entry in entries:
+        if isinstance(entry, str) and "://" not in entry:
+            yield entry

@@ -9,7 +9,7 @@ from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
 from flux_handover.plan import present
 from flux_handover.plan.layout import AppFiles, Layout
-from flux_handover.plan.listings import document_of, listing_of, live_listings
+from flux_handover.plan.listings import Listing, document_of, listing_of, live_listings
 from flux_handover.plan.manners import interval_of, manners_of
 from flux_handover.plan.placement import INSTANCE, OPERATOR
 from flux_handover.plan.present import Present
@@ -20,8 +20,7 @@ def layout_of(cluster: Cluster, tree: Tree) -> Layout:
     """The placement that is there; empty paths stand for what Flux does not apply."""
     instance, operator = present.instance(cluster), present.operator_release(cluster)
     owner = instance.found.owner if instance else cluster.builds[cluster.root]
-    listings = live_listings(cluster, tree)
-    home = next((one for one in listings if owner.where is not None and owner.where.file in one.files), listings[0])
+    home = _home(owner, live_listings(cluster, tree))
     return Layout(
         listing=home.path,
         parent=owner.parent or cluster.root,
@@ -32,6 +31,13 @@ def layout_of(cluster: Cluster, tree: Tree) -> Layout:
         release_interval=interval_of(cluster, "HelmRelease", "30m"),
         source_interval=interval_of(cluster, "OCIRepository", "1h"),
     )
+
+
+def _home(owner: Build, listings: tuple[Listing, ...]) -> Listing:
+    """The list with the file of a Kustomization, else the first of all."""
+    if owner.where is None:
+        return listings[0]
+    return next((listing for listing in listings if owner.where.file in listing.files), listings[0])
 
 
 def _app(found: Present | None, name: str, tree: Tree) -> AppFiles:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from flux_handover.documents import read_documents
-from flux_handover.model.flux import FluxKustomization
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId, mapping
+from flux_handover.model.settings_texts import files_with
+from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId, mapping, mappings
 from flux_handover.plan.layout import Manners
-from flux_handover.plan.listings import Listing, document_of, documents_of, read_files
+from flux_handover.plan.listings import Listing, document_of, documents_in, documents_of, read_files
 from flux_handover.plan.selectors import Requirement, requirements, selects
 from flux_handover.tree import Tree
 
@@ -80,16 +80,11 @@ def _is_dotted(home: Listing, tree: Tree) -> bool:
 def opt_outs_of(parent: Build) -> Mapping[str, str]:
     """Labels that keep a Kustomization out of the variables which the parent gives to every child (V)."""
     found: dict[str, str] = {}
-    for entry in _patches(parent.ks):
+    for entry in mappings(parent.ks.object.spec.get("patches")):
         target = {str(k): str(v) for k, v in mapping(entry.get("target")).items()}
         if "postBuild" in str(entry.get("patch", "")) and _may_select_kustomizations(target):
             found.update(_avoiding(target.get("labelSelector", "")))
     return MappingProxyType(found)
-
-
-def _patches(ks: FluxKustomization) -> Iterator[Mapping[str, Any]]:
-    patches = ks.object.spec.get("patches")
-    yield from (mapping(entry) for entry in (patches if isinstance(patches, list) else ()))
 
 
 def _may_select_kustomizations(target: Mapping[str, str]) -> bool:
@@ -111,23 +106,29 @@ def _excluded(term: Requirement) -> str:
 
 def release_files(cluster: Cluster, tree: Tree) -> tuple[str, str]:
     """The usual names of a file with a HelmRelease and of one with its OCIRepository."""
-    releases, sources = Counter[str](), Counter[str]()
-    for path in _read_files(cluster, tree):
-        kinds = [document.mapping.get("kind") for document in documents_of(tree, path)]
-        name = posixpath.basename(path)
-        if kinds == ["HelmRelease"]:
-            releases[name] += 1
-        elif kinds == ["OCIRepository"] and b"layerSelector" in tree.read(path):
-            sources[name] += 1
-    release = _most_common(releases, _RELEASE_FILE)
-    source = _most_common(sources, _SOURCE_FILE)
+    charts = (path for path in _alone("OCIRepository", cluster, tree) if b"layerSelector" in tree.read(path))
+    release = _shared_name(_alone("HelmRelease", cluster, tree), _RELEASE_FILE)
+    source = _shared_name(charts, _SOURCE_FILE)
     return release, source if source != release else _SOURCE_FILE
 
 
-def _most_common(names: Counter[str], default: str) -> str:
+def _alone(kind: str, cluster: Cluster, tree: Tree) -> Iterator[str]:
+    """The files that hold one object of a kind and nothing else."""
+    for path, _ in files_with(tree, read_files(cluster, tree), b"toolkit.fluxcd.io"):
+        if [document.mapping.get("kind") for document in documents_of(tree, path)] == [kind]:
+            yield path
+
+
+def _shared_name(paths: Iterable[str], default: str) -> str:
     """A name that at least two applications share: one that is alone names its application."""
+    names = Counter(map(posixpath.basename, paths))
     shared = {name: count for name, count in names.items() if count > 1 or len(names) == 1}
-    return max(sorted(shared), key=shared.__getitem__) if shared else default
+    return most_common(shared, default)
+
+
+def most_common(counts: Mapping[str, int], default: str) -> str:
+    """What occurs most, the first by name where several do; `default` where nothing does."""
+    return max(sorted(counts), key=counts.__getitem__, default=default)
 
 
 def interval_of(cluster: Cluster, kind: str, default: str) -> str:
@@ -137,19 +138,18 @@ def interval_of(cluster: Cluster, kind: str, default: str) -> str:
         for _, object in cluster.objects()
         if object.id.kind == kind and "interval" in object.spec
     )
-    return max(sorted(found), key=found.__getitem__) if found else default
+    return most_common(found, default)
 
 
 def schemas_of(cluster: Cluster, tree: Tree) -> Mapping[str, str]:
     """The comment that names the schema of a kind, by `apiVersion/kind`: one for its version before a stale one."""
     found: dict[str, Counter[str]] = {}
-    for path in read_files(cluster, tree):
-        if b"$schema=" in (tree.files[path].content or b""):
-            for document in documents_of(tree, path):
-                comment = _SCHEMA.search(document.source)
-                key = f"{document.mapping.get('apiVersion')}/{document.mapping.get('kind')}"
-                if comment:
-                    found.setdefault(key, Counter())[comment.group()] += 1
+    naming = (path for path, _ in files_with(tree, read_files(cluster, tree), b"$schema="))
+    for document in documents_in(tree, naming):
+        comment = _SCHEMA.search(document.source)
+        key = f"{document.mapping.get('apiVersion')}/{document.mapping.get('kind')}"
+        if comment:
+            found.setdefault(key, Counter())[comment.group()] += 1
     return MappingProxyType({key: _fitting(key, comments) for key, comments in sorted(found.items())})
 
 
@@ -157,12 +157,6 @@ def _fitting(key: str, comments: Counter[str]) -> str:
     version = key.split("/")[-2]
     current = [comment for comment in comments if re.search(rf"[-_/]{version}\.json", comment)]
     return max(sorted(current or comments), key=comments.__getitem__)
-
-
-def _read_files(cluster: Cluster, tree: Tree) -> Iterator[str]:
-    for path in read_files(cluster, tree):
-        if tree.files[path].content is not None and b"toolkit.fluxcd.io" in tree.read(path):
-            yield path
 
 
 def embedded_text(text: str) -> Any:

@@ -135,15 +135,14 @@ def _home(
     """The list with most reason to hold Flux's own applications."""
     parents = {build.parent for build in cluster} - ({installation.owner} - {cluster.root})
     candidates = [listing for listing in listings if listing.parent in parents]
-    scored = [(_score(listing, installation, cluster, tree, neighbours), listing) for listing in candidates]
-    best = max((score for score, _ in scored), default=(0, 0, 0, 0))
-    if not any(best):
+    scores = {listing: _score(listing, installation, cluster, tree, neighbours) for listing in candidates}
+    if not any(max(scores.values(), default=())):
         raise UnsupportedInstallation(
             "no kustomization.yaml that Flux reads lists Kustomizations or the Namespace of Flux",
             where=cluster.name,
             hint="name a directory whose kustomization.yaml Flux reads with --place-under",
         )
-    return next(listing for score, listing in scored if score == best)
+    return max(scores, key=scores.__getitem__)
 
 
 def _score(
@@ -187,29 +186,31 @@ def _home_under(directory: str, listings: tuple[Listing, ...]) -> Listing:
 
 def _model(home: Listing, neighbours: tuple[Neighbour, ...]) -> Neighbour | None:
     """The neighbour whose manners are copied: in the same list, else any that has the common shape."""
-    shapes = Counter(shape for n in neighbours if (shape := _shape_of(n)) is not None)
+    shapes = Counter(_shapes(neighbours))
     common = shapes.most_common(1)[0][0] if shapes else None
     ranked = sorted(neighbours, key=lambda n: (n.listing != home, _shape_of(n) != common, n.file))
     return ranked[0] if ranked else None
 
 
 def _shape(home: Listing, neighbours: tuple[Neighbour, ...]) -> Shape:
-    here = Counter(shape for n in neighbours if n.listing == home and (shape := _shape_of(n)) is not None)
-    anywhere = Counter(shape for n in neighbours if (shape := _shape_of(n)) is not None)
-    for counted in (here, anywhere):
-        if counted:
-            return max(sorted(counted, key=lambda shape: (shape.ks_file, shape.directory)), key=counted.__getitem__)
-    return _DEFAULT_SHAPE
+    here = Counter(_shapes(neighbour for neighbour in neighbours if neighbour.listing == home))
+    counts = here or Counter(_shapes(neighbours))
+    by_name = sorted(counts, key=lambda shape: (shape.ks_file, shape.directory))
+    return max(by_name, key=counts.__getitem__, default=_DEFAULT_SHAPE)
+
+
+def _shapes(neighbours: Iterable[Neighbour]) -> Iterator[Shape]:
+    return filter(None, map(_shape_of, neighbours))
 
 
 def _shape_of(neighbour: Neighbour) -> Shape | None:
     """How the neighbour's paths follow from one name, or None where they do not."""
-    directory = neighbour.listing.directory
-    file = posixpath.relpath(neighbour.file, directory or ".")
-    stem = file.split("/")[0].rsplit(".", 1)[0] if "/" not in file else file.split("/")[0]
-    path = neighbour.build.ks.path
+    directory, path = neighbour.listing.directory, neighbour.build.ks.path
+    start = directory or "."
+    file = posixpath.relpath(neighbour.file, start)
+    stem = posixpath.splitext(file)[0].split("/")[0]
     above = not is_below(path, directory)
-    parts = path.split("/") if above else posixpath.relpath(path, directory or ".").split("/")
+    parts = (path if above else posixpath.relpath(path, start)).split("/")
     if stem not in parts or stem.startswith("."):
         return None
     parts[parts.index(stem)] = _NAME

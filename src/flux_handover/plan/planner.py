@@ -86,12 +86,16 @@ def _finished(plan: Plan, snapshot: Snapshot, cluster: Cluster) -> Plan:
     return replace(plan, phases=tuple(_phases(snapshot.tree, handover, drafted, ()))) if drafted else plan
 
 
+def _others_reading(path: str, cluster: Cluster, snapshot: Snapshot) -> Iterator[Cluster]:
+    return (other for other in snapshot.clusters if other.name != cluster.name and path in _reads(other))
+
+
 def _check_shared(snapshot: Snapshot, cluster: Cluster, drafted: tuple[_Drafted, ...]) -> None:
     """A file that another cluster reads is not changed by the plan of this one."""
     for one in drafted:
         files = changed_files(one.before, one.after)
         for path in (*files.changed, *files.removed):
-            other = next((c for c in snapshot.clusters if c.name != cluster.name and path in _reads(c)), None)
+            other = next(_others_reading(path, cluster, snapshot), None)
             if other is not None:
                 raise UnsupportedInstallation(
                     f"phase {one.name.value} changes a file that cluster {other.name} reads too",

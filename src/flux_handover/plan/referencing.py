@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 
+from flux_handover.documents import Document
 from flux_handover.emit import Style
 from flux_handover.model.installation import Installation
 from flux_handover.model.references_text import Mention, mentions, sort_of
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import NOTIFICATION_GROUP, ObjectId, id_of, mapping
+from flux_handover.model.settings_texts import files_with
+from flux_handover.objects import NOTIFICATION_GROUP, ObjectId, id_of, listed, mapping
 from flux_handover.plan.bootstrap_commands import text_of
-from flux_handover.plan.bootstrap_helmfiles import helmfiles
+from flux_handover.plan.bootstrap_helmfiles import all_releases
 from flux_handover.plan.edits import edited
-from flux_handover.plan.listings import KUSTOMIZATION_FILES, documents_of, read_files
+from flux_handover.plan.listings import KUSTOMIZATION_FILES, documents_in, documents_of, is_listing, read_files
 from flux_handover.plan.operations import Operation, RemoveField, RemoveFile, ReplaceText, SetField
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.renovate import renovated, unseen
@@ -31,7 +35,8 @@ from flux_handover.tree import Tree
 _VERBS = r"\b(?:reconcile|suspend|resume|get|events|trace|tree|logs)\b[^\n]*?\s"
 _BUILDS = re.compile(r"\b(?:kustomize(?:\s+build)?|apply|flux\s+(?:build|diff))\b")
 _CONTROLS = re.compile(r"\s*(?:for|if|while|until|case)\b")
-_LISTS = {"Receiver": "resources", "Alert": "eventSources"}
+_LISTS = {(NOTIFICATION_GROUP, "Receiver"): "resources", (NOTIFICATION_GROUP, "Alert"): "eventSources"}
+"""Where an object of a group and kind lists others by kind and name."""
 
 
 def references(
@@ -50,21 +55,25 @@ def references(
 
 def _helmfile(target: Target, tree: Tree) -> str:
     """The Helmfile that installs the operator; empty where none does."""
-    releases = (release for helmfile in helmfiles(tree) for release in helmfile.releases)
-    found = (r.where.file for r in releases if r.chart_name == target.operator.name)
+    found = (one.where.file for one in all_releases(tree) if one.chart_name == target.operator.name)
     return next(found, "")
 
 
 def _names_left(cluster: Cluster, installation: Installation, tree: Tree, before: Tree) -> Iterator[str]:
     """Lines, written before the plan began, that name what went away."""
-    gone = [path for path in before if path not in tree]
-    owners = [id for id in (installation.owner, installation.source) if id is not None]
-    ids = [id for id in owners if not _is_written(id, cluster, tree)] if gone else []
-    ours = [path for path in tree if path not in before]
+    gone, ours = _only_in(before, tree), _only_in(tree, before)
+    if not gone:
+        return
+    owners = filter(None, (installation.owner, installation.source))
+    ids = [id for id in owners if not _is_written(id, cluster, tree)]
     for mention in mentions(tree, ids, gone, live=(*read_files(cluster, tree), *ours)):
         if not _means_a_neighbour(mention):
             sure = mention.confidence.value
             yield f"{mention.file}:{mention.line} names {mention.what}, which is gone ({mention.sort}, {sure})"
+
+
+def _only_in(tree: Tree, other: Tree) -> list[str]:
+    return [path for path in tree if path not in other]
 
 
 def _means_a_neighbour(mention: Mention) -> bool:
@@ -83,12 +92,9 @@ def _about_renovate(left: tuple[str, ...], tree: Tree) -> Iterator[str]:
 
 
 def _is_written(id: ObjectId, cluster: Cluster, tree: Tree) -> bool:
-    read = (path for path in read_files(cluster, tree) if id.name.encode() in (tree.files[path].content or b""))
-    return any(
-        (found := id_of(document.mapping)).name == id.name and found.kind == id.kind
-        for path in read
-        for document in documents_of(tree, path)
-    )
+    holding = (path for path, _ in files_with(tree, read_files(cluster, tree), id.name.encode()))
+    written = (id_of(document.mapping) for document in documents_in(tree, holding))
+    return any((one.kind, one.name) == (id.kind, id.name) for one in written)
 
 
 def references_broken_by(
@@ -96,14 +102,13 @@ def references_broken_by(
 ) -> tuple[Operation, ...]:
     """The edits that must come in the same commit as the removal of objects and files, because they would break."""
     ids, files = tuple(retired), tuple(removed)
-    left_out = frozenset(files)
-    paths = [path for path in tree if path not in left_out and tree.files[path].content is not None]
-    found = [
-        *_notified(ids, [path for path in read_files(cluster, tree) if path not in left_out], target, tree),
-        *(operation for path in paths for operation in _commanded(ids, path, target, tree)),
-        *(operation for path in paths for operation in _built(files, path, tree)),
-    ]
-    return tuple(found)
+    left = [path for path in tree if path not in files]
+    read = [path for path in read_files(cluster, tree) if path not in files]
+    return (
+        *_notified(ids, read, target, tree),
+        *chain.from_iterable(_commanded(ids, path, target, tree) for path in left),
+        *chain.from_iterable(_built(files, path, tree) for path in left),
+    )
 
 
 def replacement(id: ObjectId, target: Target) -> ObjectId | None:
@@ -115,16 +120,13 @@ def replacement(id: ObjectId, target: Target) -> ObjectId | None:
 
 def _notified(ids: tuple[ObjectId, ...], paths: list[str], target: Target, tree: Tree) -> Iterator[Operation]:
     """Entries of Receivers and Alerts, which Flux looks up by kind and name."""
-    for path in paths:
-        for document in documents_of(tree, path):
-            id = id_of(document.mapping)
-            field = _LISTS.get(id.kind) if id.group == NOTIFICATION_GROUP else None
-            entries = mapping(document.mapping.get("spec")).get(field) if field else None
-            for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-                new = next((replacement(id, target) for id in ids if _is_entry(entry, id)), None)
-                if new is not None:
-                    place = ("spec", str(field), index, "name")
-                    yield SetField(path, document.index, place, new.name, f"{entry['name']} is gone; {new} follows it")
+    for document in documents_in(tree, paths):
+        field = _LISTS.get(id_of(document.mapping)[:2], "")
+        for index, entry in enumerate(listed(mapping(document.mapping.get("spec")).get(field))):
+            new = next((replacement(id, target) for id in ids if _is_entry(entry, id)), None)
+            if new is not None:
+                why = f"{entry['name']} is gone; {new} follows it"
+                yield SetField(document.path, document.index, ("spec", field, index, "name"), new.name, why)
 
 
 def _is_entry(entry: object, id: ObjectId) -> bool:
@@ -137,41 +139,50 @@ def _commanded(ids: tuple[ObjectId, ...], path: str, target: Target, tree: Tree)
     """Commands of the Flux CLI in runners and scripts that name a retired object after its kind."""
     if sort_of(path) not in ("task runner", "script", "workflow"):
         return
-    text = text_of(tree, path)
-    for line in dict.fromkeys(text.splitlines()):
-        new = line
-        for id in ids:
-            new = _renamed(new, id, target)
-        if new != line and text.splitlines().count(line) == 1:
+    lines = text_of(tree, path).splitlines()
+    for line in lines:
+        new = _renamed(line, ids, target)
+        if new != line and lines.count(line) == 1:
             yield ReplaceText(path, line, new, "the command would name an object that is gone")
 
 
-def _renamed(line: str, id: ObjectId, target: Target) -> str:
-    after = rf"(?P<space>\s+){re.escape(id.name)}(?![\w.-])"
+def _renamed(line: str, ids: tuple[ObjectId, ...], target: Target) -> str:
     if "flux" not in line:
         return line
-    if id.kind == "Kustomization":
-        is_release = target.form is InstanceForm.HELMRELEASE
-        kind = "helmrelease" if is_release else "kustomization"
-        name = target.instance.name if is_release else target.layout.instance.ks.name
-        return re.sub(rf"({_VERBS})(?:kustomization|ks){after}", rf"\1{kind}\g<space>{name}", line)
-    if id.kind == "OCIRepository":
-        return re.sub(rf"({_VERBS}source\s+oci){after}", rf"\1\g<space>{target.instance.source.name}", line)
+    for id in ids:
+        line = _with_new_name(line, id, target)
     return line
+
+
+def _with_new_name(line: str, id: ObjectId, target: Target) -> str:
+    after = rf"(?P<space>\s+){re.escape(id.name)}(?![\w.-])"
+    match id.kind:
+        case "Kustomization":
+            is_release = target.form is InstanceForm.HELMRELEASE
+            kind = "helmrelease" if is_release else "kustomization"
+            name = target.instance.name if is_release else target.layout.instance.ks.name
+            return re.sub(rf"({_VERBS})(?:kustomization|ks){after}", rf"\1{kind}\g<space>{name}", line)
+        case "OCIRepository":
+            return re.sub(rf"({_VERBS}source\s+oci){after}", rf"\1\g<space>{target.instance.source.name}", line)
+        case _:
+            return line
 
 
 def _built(removed: tuple[str, ...], path: str, tree: Tree) -> Iterator[Operation]:
     """CI steps that build a directory whose kustomization.yaml is removed: the whole step, or its line."""
-    directories = [posixpath.dirname(file) for file in removed if posixpath.basename(file) in KUSTOMIZATION_FILES]
+    directories = list(map(posixpath.dirname, filter(is_listing, removed)))
     if sort_of(path) != "workflow" or not directories:
         return
     for document in documents_of(tree, path):
-        for job, content in mapping(document.mapping.get("jobs")).items():
-            steps = mapping(content).get("steps")
-            for index, step in reversed(list(enumerate(steps if isinstance(steps, list) else ()))):
-                yield from _step(
-                    path, document.index, ("jobs", job, "steps", index), mapping(step).get("run"), directories
-                )
+        for place, step in _steps(document):
+            yield from _step(path, document.index, place, step.get("run"), directories)
+
+
+def _steps(document: Document) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
+    """The steps of a workflow's jobs with where they stand, the last first: an edit moves what follows it."""
+    for job, content in mapping(document.mapping.get("jobs")).items():
+        for index, step in reversed(list(enumerate(listed(mapping(content).get("steps"))))):
+            yield ("jobs", job, "steps", index), mapping(step)
 
 
 def _step(

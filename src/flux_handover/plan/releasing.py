@@ -24,12 +24,13 @@ from flux_handover.model.detection_charts import (
     helmfile_releases,
     live_releases,
 )
-from flux_handover.model.flux import helm_release_of
+from flux_handover.model.flux import helm_release_of, is_kind
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.settings_helm import CONTROLLERS
-from flux_handover.objects import HELM_GROUP, SOURCE_GROUP, ObjectId, mapping
-from flux_handover.plan.bootstrap_helmfiles import helmfiles
+from flux_handover.model.settings_texts import bytes_of
+from flux_handover.objects import HELM_GROUP, SOURCE_GROUP, Object, ObjectId, ids_of, mapping, text_at
+from flux_handover.plan.bootstrap_helmfiles import HelmfileRelease, all_releases
 from flux_handover.plan.conditions import FieldIs, Has
 from flux_handover.plan.listings import document_of, read_files
 from flux_handover.plan.operations import Operation, RemoveField, RemoveFile, SetField
@@ -81,6 +82,10 @@ def release_of(installation: Installation, cluster: Cluster, tree: Tree) -> Rele
     if installation.owner is not None:
         found = live_releases(site, frozenset({FLUX_CHART}))
         return next((one for one in found if one.owner == installation.owner), None)
+    return _only_in_helmfiles(installation, site)
+
+
+def _only_in_helmfiles(installation: Installation, site: _Site) -> Release | None:
     written = [r for r in helmfile_releases(site) if r.chart == FLUX_CHART and r.where.file in installation.files]
     return written[0] if len(written) == 1 else None
 
@@ -110,14 +115,7 @@ def check(installation: Installation, cluster: Cluster, tree: Tree, facts: Opera
 
 def _check_helmfile(release: Release, tree: Tree) -> None:
     """Refuse values that only helmfile could render, and a helmfile that brings other things too."""
-    for path in release.files:
-        content = tree.files[path].content if path in tree else None
-        if content is None or b"{{" in content:
-            raise UnsupportedInstallation(
-                "values of the release are rendered by helmfile, and are not known here",
-                where=f"{path}:{(content or b'').partition(b'{{')[0].count(bytes([10])) + 1}",
-                hint="write them out as `helmfile write-values` shows them, and plan again",
-            )
+    _check_rendered(release, tree)
     others = [one for one in _beside_it(release, tree) if one != release.name]
     if others:
         raise UnsupportedInstallation(
@@ -127,11 +125,24 @@ def _check_helmfile(release: Release, tree: Tree) -> None:
         )
 
 
+def _check_rendered(release: Release, tree: Tree) -> None:
+    for path in release.files:
+        content = bytes_of(tree, path)
+        if path not in tree or b"{{" in content:
+            raise UnsupportedInstallation(
+                "values of the release are rendered by helmfile, and are not known here",
+                where=f"{path}:{content.partition(b'{{')[0].count(bytes([10])) + 1}",
+                hint="write them out as `helmfile write-values` shows them, and plan again",
+            )
+
+
 def _beside_it(release: Release, tree: Tree) -> tuple[str, ...]:
-    found = (helmfile for helmfile in helmfiles(tree) if helmfile.path == release.where.file)
-    return tuple(
-        one.name for helmfile in found for one in helmfile.releases if one.chart_name not in (*NEW_CHARTS, FLUX_CHART)
-    )
+    return tuple(one.name for one in _same_file(release, tree) if one.chart_name not in (*NEW_CHARTS, FLUX_CHART))
+
+
+def _same_file(release: Release, tree: Tree) -> list[HelmfileRelease]:
+    """Everything that the helmfile of a release installs, and the release itself."""
+    return [one for one in all_releases(tree) if one.where.file == release.where.file]
 
 
 def _check_values(release: Release) -> None:
@@ -220,7 +231,7 @@ def _document(installation: Installation, cluster: Cluster, tree: Tree) -> Locat
             return Location(path, document.line)
     raise UnsupportedInstallation(
         f"{installation.owner} is not written as a document in this repository",
-        where=installation.files[0] if installation.files else installation.cluster,
+        where=installation.place,
         hint="write it as a manifest of its own, and plan again",
     )
 
@@ -248,7 +259,7 @@ def is_suspended(installation: Installation) -> Iterator[Gate]:
 
 def without_own_suspension(gates: tuple[Gate, ...], installation: Installation, cluster: Cluster) -> tuple[Gate, ...]:
     """The gates, where the release that the plan itself suspended is no reason to stop."""
-    found = cluster.find(installation.owner) if installation.owner else None
+    found = cluster.find(installation.owner)
     if installation.method is not Method.HELM_CHART or found is None or not helm_release_of(found).suspend:
         return gates
     return tuple(_but_for(gate, installation.owner) if gate.id == "none-suspended" else gate for gate in gates)
@@ -275,37 +286,36 @@ def forgotten(installation: Installation, cluster: Cluster, tree: Tree) -> Phase
 
 def _unwritten(release: Release, tree: Tree) -> Iterator[Operation]:
     """The release leaves its helmfile, or the file goes where it is the only one."""
-    found = (one for helmfile in helmfiles(tree) for one in helmfile.releases if one.where.file == release.where.file)
-    releases = tuple(found)
+    releases = _same_file(release, tree)
+    of_flux = [one for one in releases if one.chart_name == FLUX_CHART]
     why = "it would install Flux over the operator's"
-    if all(one.chart_name == FLUX_CHART for one in releases):
+    if of_flux == releases:
         yield RemoveFile(release.where.file, (), why)
         return
-    for one in releases:
-        if one.chart_name == FLUX_CHART:
-            document, index = one.position
-            yield RemoveField(release.where.file, document, ("releases", index), why)
+    for one in of_flux:
+        document, index = one.position
+        yield RemoveField(release.where.file, document, ("releases", index), why)
 
 
 def _unused_source(owner: ObjectId, cluster: Cluster) -> Iterator[ObjectId]:
     source = _chart_source(cluster.find(owner))
-    users = [o.id for _, o in cluster.objects() if o.id != owner and source is not None and _chart_source(o) == source]
-    if source is not None and not users and any(o.id == source for _, o in cluster.objects()):
+    others = [object for _, object in cluster.objects() if object.id != owner]
+    if source is not None and source in ids_of(others) and source not in map(_chart_source, others):
         yield source
 
 
-def _chart_source(object: Any) -> ObjectId | None:
-    if object is None or (object.id.group, object.id.kind) != (HELM_GROUP, "HelmRelease"):
+def _chart_source(object: Object | None) -> ObjectId | None:
+    if object is None or not is_kind(object, HELM_GROUP, "HelmRelease"):
         return None
     chart = mapping(mapping(object.spec.get("chart")).get("spec"))
     ref = mapping(object.spec.get("chartRef")) or mapping(chart.get("sourceRef"))
-    namespace = str(ref.get("namespace") or object.id.namespace)
+    namespace = text_at(ref, "namespace", object.id.namespace)
     return ObjectId(SOURCE_GROUP, str(ref.get("kind")), namespace, str(ref.get("name"))) if ref else None
 
 
 def _afterwards(release: Release, cluster: Cluster) -> Iterator[str]:
     """Live steps that no commit can do, and what stays without an owner."""
-    storage = helm_release_of(found).storage_namespace if (found := _found(release, cluster)) else release.namespace
+    storage = helm_release_of(found).storage_namespace if (found := cluster.find(release.owner)) else release.namespace
     yield (
         "live step, once the release has left Git: delete what Helm stored, or `helm uninstall` takes Flux along: "
         f"kubectl -n {storage} delete secrets -l owner=helm,name={release.name}"
@@ -322,10 +332,6 @@ def _afterwards(release: Release, cluster: Cluster) -> Iterator[str]:
     for key, values in release.values.items():
         if _at(mapping(values), ("webhookReceiver", "ingress", "create")) is True:
             yield f"{release.place((key, 'webhookReceiver'))}: the Ingress stays without an owner; write it into Git"
-
-
-def _found(release: Release, cluster: Cluster) -> Any:
-    return cluster.find(release.owner) if release.owner else None
 
 
 def resumed(installation: Installation) -> tuple[LiveStep, ...]:

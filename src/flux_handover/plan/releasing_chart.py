@@ -16,7 +16,7 @@ from flux_handover.findings import Location
 from flux_handover.model.detection_charts import FLUX_OF_CHART, Release, merged
 from flux_handover.model.installation import FluxPatch
 from flux_handover.model.settings_helm import CONTROLLERS, enabled
-from flux_handover.objects import HELM_POLICY, Object, mapping, object_of
+from flux_handover.objects import HELM_POLICY, Object, listed, mapping, object_of
 from flux_handover.plan.manifests import text_of
 
 Manifest = Mapping[str, Any]
@@ -150,12 +150,12 @@ def _pod(name: str, plain: Manifest, values: Manifest, common: Manifest) -> Mani
 def _container(name: str, plain: Manifest, values: Manifest, common: Manifest) -> Manifest:
     given: dict[str, Any] = {
         "args": [*_in_domain(plain["args"], common), *_added_arguments(name, values, common)],
-        "env": [*plain["env"][:1], *(values.get("extraEnv") or ())],
+        "env": [*plain["env"][:1], *listed(values.get("extraEnv"))],
         "image": _image(str(plain["image"]), values),
         "imagePullPolicy": values.get("imagePullPolicy") or plain["imagePullPolicy"],
         "resources": _resources(name, mapping(values.get("resources"))),
         "securityContext": values.get("securityContext") or {**plain["securityContext"], **_RUN_AS},
-        "volumeMounts": [*plain["volumeMounts"], *(values.get("volumeMounts") or ())],
+        "volumeMounts": [*plain["volumeMounts"], *listed(values.get("volumeMounts"))],
     }
     sources = values.get("envFrom")
     if isinstance(sources, Mapping):
@@ -208,10 +208,14 @@ def _patches(plain: Iterable[Manifest], live: Iterable[Manifest], release: Relea
         kept = after.get((kind, name))
         if kept is None:
             yield from _absent(kind, str(name), release)
-        elif kind == "Deployment":
-            yield from _controller(manifest, kept, release)
-        elif kind == "ServiceAccount" and kept != manifest:
-            yield _merge(manifest, {"metadata": _difference(manifest, kept, "metadata")}, _place(release, name))
+            continue
+        match kind:
+            case "Deployment":
+                yield from _controller(manifest, kept, release)
+            case "ServiceAccount" if kept != manifest:
+                yield _merge(manifest, {"metadata": _difference(manifest, kept, "metadata")}, _place(release, name))
+            case _:
+                pass
 
 
 def _absent(kind: str, name: str, release: Release) -> Iterator[FluxPatch]:
@@ -285,8 +289,12 @@ def merge_patch(before: Manifest, after: Manifest) -> dict[str, Any]:
     return dict(sorted(patch.items()))
 
 
+def _keyed(entries: list[Any], by: str) -> dict[Any, Manifest]:
+    return {entry[by]: entry for entry in entries}
+
+
 def _entries(before: list[Any], after: list[Any], by: str) -> Iterator[Manifest]:
-    old, new = ({entry[by]: entry for entry in entries} for entries in (before, after))
+    old, new = _keyed(before, by), _keyed(after, by)
     for name, entry in new.items():
         if name not in old:
             yield entry

@@ -8,7 +8,7 @@ from typing import Any
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.findings import Location
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import ObjectId, id_of, ids_of, mapping
+from flux_handover.objects import ObjectId, id_of, ids_of, listed, mapping
 from flux_handover.plan.listings import Listing, document_of, documents_of, live_listings, read_files
 from flux_handover.plan.manners import embedded_text
 from flux_handover.plan.operations import Operation, RemoveDocument, RemoveField, RemoveFile, UnlistResource
@@ -20,19 +20,21 @@ def removed_documents(
     removed: Iterable[tuple[ObjectId, str]], cluster: Cluster, tree: Tree, why: str
 ) -> Iterator[Operation]:
     """Whole files where everything in them goes, else single documents; an empty file name is looked for."""
-    by_file: dict[str, list[ObjectId]] = {}
-    for id, file in removed:
-        by_file.setdefault(file or file_with(id, cluster, tree), []).append(id)
-    for file, ids in sorted(by_file.items()):
-        there = documents_of(tree, file)
-        if len(there) == len(ids):
+    for file, ids in sorted(_by_file(removed, cluster, tree).items()):
+        if len(documents_of(tree, file)) == len(ids):
             yield RemoveFile(file, tuple(ids), why)
             yield from _unlisted(file, cluster, tree)
         else:
             for id in ids:
                 document = document_of(tree, file, id)
-                line = document.line if document else 0
-                yield RemoveDocument(id, Location(file, line), why)
+                yield RemoveDocument(id, Location(file, document.line if document else 0), why)
+
+
+def _by_file(removed: Iterable[tuple[ObjectId, str]], cluster: Cluster, tree: Tree) -> dict[str, list[ObjectId]]:
+    by_file: dict[str, list[ObjectId]] = {}
+    for id, file in removed:
+        by_file.setdefault(file or file_with(id, cluster, tree), []).append(id)
+    return by_file
 
 
 def file_with(id: ObjectId, cluster: Cluster, tree: Tree) -> str:
@@ -58,15 +60,17 @@ def _unlisted(file: str, cluster: Cluster, tree: Tree) -> Iterator[Operation]:
 def useless_patches(listing: Listing, owner: Build, leaving: frozenset[ObjectId], tree: Tree) -> Iterator[Operation]:
     """Patches that hit only what leaves; one without target would fail the build."""
     for document in documents_of(tree, listing.path):
-        patches = document.mapping.get("patches")
-        entries = patches if isinstance(patches, list) else []
-        useless = [number for number, entry in enumerate(entries) if _hits_only(mapping(entry), owner, leaving)]
-        why = "it changed only objects that are gone"
-        if useless and len(useless) == len(entries):
-            yield RemoveField(listing.path, document.index, ("patches",), why)
-        else:
-            for number in reversed(useless):
-                yield RemoveField(listing.path, document.index, ("patches", number), why)
+        for place in _useless(listed(document.mapping.get("patches")), owner, leaving):
+            yield RemoveField(listing.path, document.index, place, "it changed only objects that are gone")
+
+
+def _useless(patches: list[Any], owner: Build, leaving: frozenset[ObjectId]) -> Iterator[tuple[str | int, ...]]:
+    """Where they stand, the last first; the whole list where none of it is left."""
+    numbers = [number for number, patch in enumerate(patches) if _hits_only(mapping(patch), owner, leaving)]
+    if patches and len(numbers) == len(patches):
+        yield ("patches",)
+    else:
+        yield from (("patches", number) for number in reversed(numbers))
 
 
 def _hits_only(entry: Mapping[str, Any], owner: Build, leaving: frozenset[ObjectId]) -> bool:

@@ -16,7 +16,7 @@ from flux_handover.plan.operations import Operation, ReplaceText
 from flux_handover.plan.renovate_config import ConfigFile, RenovateConfig, matches, renovate_config
 from flux_handover.plan.renovate_json import Value, quoted
 from flux_handover.plan.target import Target
-from flux_handover.tree import Tree
+from flux_handover.tree import Tree, alike
 
 ANNOTATION = "# renovate: datasource=github-releases depName=fluxcd/flux2"
 
@@ -73,12 +73,14 @@ def unseen(target: Target, helmfile: str, tree: Tree) -> tuple[str, ...]:
 def _file_patterns(config: RenovateConfig, target: Target, helmfile: str, tree: Tree) -> Iterator[Operation]:
     """File patterns of the managers `flux` and `helmfile`, where they leave the new files out."""
     for reader in ("flux", "helmfile"):
-        paths = sorted({pin.path for pin in pins(target, helmfile, tree) if pin.reader == reader})
-        missed = [path for path in paths if not config.reads(reader, path) and not config.ignores(path)]
+        paths = {pin.path for pin in pins(target, helmfile, tree) if pin.reader == reader}
+        missed = sorted(path for path in paths if config.misses(reader, path))
         if missed:
-            pattern = "/^(?:" + "|".join(path.replace(".", "\\.") for path in missed) + ")$/"
-            config_file = config.main
-            yield _with_pattern(config_file, reader, pattern)
+            yield _with_pattern(config.main, reader, _exactly(missed))
+
+
+def _exactly(paths: list[str]) -> str:
+    return "/^(?:" + "|".join(path.replace(".", "\\.") for path in paths) + ")$/"
 
 
 def _with_pattern(file: ConfigFile, reader: str, pattern: str) -> Operation:
@@ -238,10 +240,8 @@ def _indent(text: str, at: int) -> str:
 def _as_lines(file: ConfigFile, text: str, why: str) -> Operation:
     """The change as whole lines; more of them where the same lines stand elsewhere too."""
     old, new = file.text.split("\n"), text.split("\n")
-    first = next(n for n, (one, other) in enumerate(zip(old, new, strict=False)) if one != other)
-    same = 0
-    while same < min(len(old), len(new)) - first and old[-1 - same] == new[-1 - same]:
-        same += 1
+    first = alike(old, new)
+    same = alike(old[first:][::-1], new[first:][::-1])
     first, after = max(first - 1, 0), len(old) - same
     while file.text.count("\n".join(old[first:after])) > 1 and first > 0:
         first -= 1

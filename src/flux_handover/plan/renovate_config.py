@@ -61,16 +61,23 @@ class RenovateConfig:
         patterns = (*_DEFAULTS.get(reader, ()), *(p for file in self.files for p in _patterns(file.root.get(reader))))
         return not self.ignores(path) and any(matches(pattern, path) for pattern in patterns)
 
+    def misses(self, reader: str, path: str) -> bool:
+        """Whether only a pattern of the manager keeps it from a file."""
+        return not self.reads(reader, path) and not self.ignores(path)
+
     def ignores(self, path: str) -> bool:
         """Whether the configuration leaves a path out."""
         return any(matches(pattern, path) for file in self.files for pattern in file.root.strings("ignorePaths"))
 
     def expressions(self, path: str) -> Iterator[str]:
         """The expressions of custom managers that are run over a file, as Python reads them."""
+        for reader in self._custom_managers():
+            if any(matches(pattern, path) for pattern in _patterns(reader)) and not self.ignores(path):
+                yield from map(translated, reader.strings("matchStrings"))
+
+    def _custom_managers(self) -> Iterator[Value]:
         for file in self.files:
-            for reader in _custom(file.root):
-                if any(matches(pattern, path) for pattern in _patterns(reader)) and not self.ignores(path):
-                    yield from map(translated, reader.strings("matchStrings"))
+            yield from _custom(file.root)
 
     def extracts(self, path: str, text: str, value: str) -> bool:
         """Whether some custom manager finds exactly this version in a text."""
@@ -84,8 +91,7 @@ class RenovateConfig:
 
 def renovate_config(tree: Tree) -> RenovateConfig | None:
     """How this repository configures Renovate; None where it does not use it, or it cannot be read."""
-    path = next((path for path in CONFIG_NAMES if path in tree), None)
-    main = _config_file(path, tree) if path is not None else None
+    main = next((_config_file(path, tree) for path in CONFIG_NAMES if path in tree), None)
     if main is None:
         return None
     presets = {preset: _local(preset, tree) for preset in main.root.strings("extends")}

@@ -75,14 +75,19 @@ class _Reader:
         head = self.text[start : start + 1]
         if depth > _DEEPEST or not head:
             raise UnreadableConfig(f"no value at {start}")
-        if head == "{":
-            members = tuple(self._members(depth))
-            return Value(start, self.at, members=members)
-        if head == "[":
-            elements = tuple(self._elements(depth))
-            return Value(start, self.at, elements=elements)
-        plain = self._string(head) if head in "'\"" else self._bare()
-        return Value(start, self.at, plain)
+        match head:
+            case "{":
+                members = tuple(self._members(depth))
+                return Value(start, self.at, members=members)
+            case "[":
+                elements = tuple(self._elements(depth))
+                return Value(start, self.at, elements=elements)
+            case "'" | '"':
+                text = self._string(head)
+                return Value(start, self.at, text)
+            case _:
+                plain = self._bare()
+                return Value(start, self.at, plain)
 
     def _members(self, depth: int) -> Iterator[tuple[str, Value]]:
         for _ in self._until("}"):
@@ -123,11 +128,14 @@ class _Reader:
     def _bare(self) -> object:
         """A number or a constant."""
         number = _NUMBER.match(self.text, self.at)
-        match = number or _WORD.match(self.text, self.at)
-        if match is None or (number is None and match.group() not in _CONSTANTS):
+        if number is not None:
+            self.at = number.end()
+            return _number(number.group())
+        word = _WORD.match(self.text, self.at)
+        if word is None or word.group() not in _CONSTANTS:
             raise UnreadableConfig(f"no value at {self.at}")
-        self.at = match.end()
-        return _CONSTANTS[match.group()] if number is None else _number(number.group())
+        self.at = word.end()
+        return _CONSTANTS[word.group()]
 
     def _string(self, quote: str) -> str:
         match = re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL).match(self.text, self.at)

@@ -16,10 +16,9 @@ from flux_handover.findings import Location
 from flux_handover.model.detection_remote import remote_bases
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import ObjectId, mapping
+from flux_handover.objects import ObjectId, listed, mapping
 from flux_handover.plan import basing, releasing
-from flux_handover.plan.bootstrap import bootstrap_steps
-from flux_handover.plan.bootstrap_steps import Installs
+from flux_handover.plan.bootstrap import flux_steps
 from flux_handover.plan.components import removal
 from flux_handover.plan.layout import Layout
 from flux_handover.plan.listings import (
@@ -41,18 +40,20 @@ _INSTALL = re.compile(
 
 def retire(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> PhaseDraft:
     """The operations that take the old installation out, and the ids whose deletion they mean."""
-    if installation.method is Method.BOOTSTRAP:
-        return removal(cluster, leaving(cluster, installation), installation, tree)
-    if installation.method is Method.HELM_CHART:
-        return releasing.forgotten(installation, cluster, tree)
-    if installation.method is Method.REMOTE_BASE and installation.owner is not None:
-        return _with_dependents(
-            basing.removal(cluster, leaving(cluster, installation), installation, tree),
-            cluster,
-            installation,
-            layout,
-            tree,
-        )
+    match installation.method:
+        case Method.BOOTSTRAP:
+            return removal(cluster, leaving(cluster, installation), installation, tree)
+        case Method.HELM_CHART:
+            return releasing.forgotten(installation, cluster, tree)
+        case Method.REMOTE_BASE if installation.owner is not None:
+            draft = basing.removal(cluster, leaving(cluster, installation), installation, tree)
+            return _with_dependents(draft, cluster, installation, layout, tree)
+        case _:
+            return _owner_removed(cluster, installation, layout, tree)
+
+
+def _owner_removed(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> PhaseDraft:
+    """The owner and its source leave Git, with what waited for them and what a person would apply again."""
     removed = tuple(_removed(cluster, installation))
     operations = [*removed_documents(removed, cluster, tree, "the operator installs Flux now")]
     operations += _dependents(cluster, installation, layout, tree)
@@ -100,17 +101,22 @@ def _redirected(build: Build, old: ObjectId, new: ObjectId, tree: Tree) -> Itera
     document = document_of(tree, build.where.file, build.id) if build.where else None
     if document is None:
         return
-    entries = mapping(document.mapping.get("spec")).get("dependsOn") or ()
-    for position in (number for number, entry in enumerate(entries) if mapping(entry).get("name") == old.name):
-        path = ("spec", "dependsOn", position, "name")
-        yield SetField(document.path, document.index, path, new.name, f"{old} is gone")
+    for position, entry in enumerate(listed(mapping(document.mapping.get("spec")).get("dependsOn"))):
+        if mapping(entry).get("name") == old.name:
+            path = ("spec", "dependsOn", position, "name")
+            yield SetField(document.path, document.index, path, new.name, f"{old} is gone")
 
 
 def _install_manifests(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[Operation]:
     """Install manifests that a person applies: no live Kustomization reads them."""
     read = frozenset(read_files(cluster, tree))
-    for path in (path for path in tree if path not in read and _is_install_manifest(path, tree)):
-        if _is_of_this_cluster(path, installation, cluster, tree) and _is_in_use(path, installation, cluster, tree):
+    for path in tree:
+        if (
+            path not in read
+            and _is_install_manifest(path, tree)
+            and _is_of_this_cluster(path, installation, cluster, tree)
+            and _is_in_use(path, installation, cluster, tree)
+        ):
             yield RemoveFile(path, (), "it would install Flux over the operator's")
 
 
@@ -120,8 +126,7 @@ def _is_in_use(path: str, installation: Installation, cluster: Cluster, tree: Tr
     if not versions or versions & {"", installation.version}:
         return True
     directory = posixpath.dirname(path)
-    steps = (step for step in bootstrap_steps(cluster, tree) if Installs.FLUX in step.installs)
-    return any({path, directory} & set(step.command.paths) for step in steps)
+    return any({path, directory} & set(step.command.paths) for step in flux_steps(cluster, tree))
 
 
 def _is_install_manifest(path: str, tree: Tree) -> bool:

@@ -48,6 +48,12 @@ def selected(target: Pairs, objects: Iterable[Object]) -> tuple[Object, ...]:
     return tuple(object for object in objects if chosen and selects(chosen, object))
 
 
+def by_name(kind: str, names: Iterable[str]) -> Pairs:
+    """The target that selects the objects of a kind by their names."""
+    found = sorted(names)
+    return (("kind", kind), ("name", found[0] if len(found) == 1 else f"({'|'.join(found)})"))
+
+
 def selects(target: Mapping[str, str], object: Object) -> bool:
     """Whether a target selects an object."""
     group, _, version = object.api_version.rpartition("/")

@@ -62,12 +62,15 @@ def _having(id: ObjectId, plain: tuple[tuple[tuple[str, ...], str], ...]) -> Eve
 def _plain(fields: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Fields with one plain value; durations, which the API spells anew, and the reference are left out."""
     for key, value in fields.items():
-        if isinstance(value, Mapping) and key not in ("ref", "substitute"):
-            yield from _plain(value, (*path, key))
-        elif isinstance(value, bool):
-            yield (*path, key), str(value).lower()
-        elif isinstance(value, str | int) and _is_simple(key, str(value)):
-            yield (*path, key), str(value)
+        match value:
+            case Mapping() if key not in ("ref", "substitute"):
+                yield from _plain(value, (*path, key))
+            case bool():
+                yield (*path, key), str(value).lower()
+            case str() | int() if _is_simple(key, str(value)):
+                yield (*path, key), str(value)
+            case _:
+                pass
 
 
 def _is_simple(key: str, value: str) -> bool:

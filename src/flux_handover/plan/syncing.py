@@ -21,7 +21,7 @@ from flux_handover.model.instance_resources import sync_pair
 from flux_handover.model.instance_spec import Sync
 from flux_handover.model.origin import reference_of
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import Object, mapping
+from flux_handover.objects import Object, mapping, text_at
 from flux_handover.plan.bootstrap import bootstrap_steps
 from flux_handover.plan.bootstrap_runner import without_files
 from flux_handover.plan.kept import OPERATOR_MARKS
@@ -113,10 +113,10 @@ def _sync(root: Build, source: Source) -> dict[str, Any]:
         "name": source.id.name,
         "url": source.url,
         "ref": _ref(source),
-        "path": str(root.ks.object.spec.get("path") or "./"),
-        "interval": str(spec.get("interval") or ""),
+        "path": text_at(root.ks.object.spec, "path", "./"),
+        "interval": text_at(spec, "interval"),
         "pullSecret": source.secret.name if source.secret else "",
-        "provider": str(spec.get("provider") or ""),
+        "provider": text_at(spec, "provider"),
     }
     return {key: value for key, value in found.items() if value}
 

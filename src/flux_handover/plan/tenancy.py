@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 
 from flux_handover.errors import UnsupportedInstallation
@@ -29,7 +30,7 @@ class Tenancy:
 
 def tenancy_of(installation: Installation) -> Tenancy:
     """What the arguments of the running controllers ask for."""
-    arguments = [argument for object in installation.live for argument in arguments_of(object)]
+    arguments = tuple(chain.from_iterable(map(arguments_of, installation.live)))
     accounts = any(argument.startswith(f"{DEFAULT_ACCOUNT}=") for argument in arguments)
     labels: dict[str, str] = {}
     for argument in arguments:

@@ -20,13 +20,13 @@ from flux_handover.findings import Location
 from flux_handover.model.detection_terraform import SUFFIXES, Block, terraform_blocks
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Cluster
-from flux_handover.model.settings_texts import bytes_of
+from flux_handover.model.settings_texts import bytes_of, decoded
 from flux_handover.objects import ObjectId
 from flux_handover.plan.bootstrap_commands import Command
 from flux_handover.plan.bootstrap_needs import root_needs
 from flux_handover.plan.bootstrap_steps import BootstrapStep, Installs
 from flux_handover.plan.edits import edited
-from flux_handover.plan.listings import is_listing
+from flux_handover.plan.listings import listing_of
 from flux_handover.plan.operations import AddFile, Operation, RemoveFile, ReplaceText
 from flux_handover.plan.phases import Gate, LiveStep, PhaseDraft
 from flux_handover.tree import Tree, clean_path
@@ -83,12 +83,16 @@ def terraform_steps(cluster: Cluster, tree: Tree) -> Iterator[BootstrapStep]:
     """What `terraform apply` puts into a bare cluster: Flux, its root and source, and the Secret of the source."""
     needs = frozenset(need.id for need in root_needs(cluster))
     for block in _owning(tree):
-        path = block.literal("path")
-        if path is None or clean_path(str(path)) == cluster.name:
+        if _bootstraps(block, cluster):
             created = needs | {ObjectId("", "Namespace", "", str(block.literal("namespace") or "flux-system"))}
-            last = block.line + block.text.count("\n")
-            command = Command(block.where, last, f"terraform apply # {block.address}", ())
+            command = Command(block.where, block.last_line, f"terraform apply # {block.address}", ())
             yield BootstrapStep(command, created, frozenset({Installs.FLUX}))
+
+
+def _bootstraps(block: Block, cluster: Cluster) -> bool:
+    """Whether a block is this cluster's, as far as it says."""
+    path = block.literal("path")
+    return path is None or clean_path(str(path)) == cluster.name
 
 
 def _page(file: str, cluster: Cluster) -> str:
@@ -142,14 +146,14 @@ def _rebuilding(cluster: Cluster, installation: Installation, tree: Tree) -> str
 
 def _roots(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[str]:
     """The command that applies root and source, with the patches of the components beside them."""
-    root = cluster.builds[cluster.root]
-    files = [path for path in installation.files if root.where is not None and path == root.where.file]
-    listed = [path for path in installation.files if is_listing(path) and path in tree]
-    beside = next((path for path in listed if files and posixpath.dirname(path) == posixpath.dirname(files[0])), None)
-    if beside is not None:
-        yield f"kubectl apply --server-side --kustomize {posixpath.dirname(beside)}"
-    elif root.where is not None:
-        yield f"kubectl apply --server-side --filename {root.where.file}"
+    where = cluster.builds[cluster.root].where
+    if where is None:
+        return
+    directory = posixpath.dirname(where.file)
+    if {where.file, listing_of(directory, tree)} <= {*installation.files}:
+        yield f"kubectl apply --server-side --kustomize {directory}"
+    else:
+        yield f"kubectl apply --server-side --filename {where.file}"
 
 
 def _forget(block: Block, tree: Tree) -> Operation:
@@ -191,28 +195,31 @@ def _check(block: Block, tree: Tree) -> None:
 
 def _mentions(block: Block, tree: Tree) -> Iterator[Location]:
     """Lines of the same module, outside comments and the block itself, that name it."""
+    named = re.compile(rf"[^#]*(?<![\w.]){re.escape(block.address)}\b")
+    for path in _module(block, tree):
+        for number, line in enumerate(decoded(tree, path).split("\n"), start=1):
+            where = Location(path, number)
+            if named.match(line) and not block.covers(where):
+                yield where
+
+
+def _module(block: Block, tree: Tree) -> Iterator[str]:
+    """The files that Terraform reads together with a block."""
     directory = posixpath.dirname(block.path)
-    named = re.compile(rf"^[^#\n]*(?<![\w.]){re.escape(block.address)}\b", re.MULTILINE)
-    for path in (path for path in tree if path.endswith(SUFFIXES) and posixpath.dirname(path) == directory):
-        text = _text(tree, path)
-        for match in named.finditer(text):
-            line = text.count("\n", 0, match.end()) + 1
-            inside = path == block.path and block.line <= line <= block.line + block.text.count("\n")
-            if not inside:
-                yield Location(path, line)
+    return (path for path in tree if path.endswith(SUFFIXES) and posixpath.dirname(path) == directory)
 
 
 def _knows_removed(tree: Tree, block: Block) -> bool:
     """Whether every Terraform that may read the file knows `removed` with a lifecycle; OpenTofu may not."""
-    if any(path.endswith(".tofu") for path in tree) or block.path.endswith(".tofu"):
+    if any(path.endswith(".tofu") for path in tree):
         return False
-    near = [path for path in tree if path.endswith(".tf") and _is_around(path, block.path)]
-    bounds = [match[1] for path in near for match in _REQUIRED.finditer(_text(tree, path))]
-    return any(_lower(bound) >= OLDEST_REMOVED for bound in bounds)
+    return any(_lower(bound) >= OLDEST_REMOVED for bound in _required_versions(block, tree))
 
 
-def _text(tree: Tree, path: str) -> str:
-    return bytes_of(tree, path).decode(errors="replace")
+def _required_versions(block: Block, tree: Tree) -> Iterator[str]:
+    """What the module, or one that may call it, requires of Terraform."""
+    near = (path for path in tree if path.endswith(".tf") and _is_around(path, block.path))
+    return (match[1] for path in near for match in _REQUIRED.finditer(decoded(tree, path)))
 
 
 def _is_around(path: str, other: str) -> bool:
@@ -229,7 +236,7 @@ def _lower(bound: str) -> tuple[int, int]:
 def forgotten(tree: Tree) -> tuple[tuple[str, str], ...]:
     """What files of Terraform say it has to forget: file and address."""
     found = (
-        (path, match[1]) for path in tree if path.endswith(SUFFIXES) for match in _TRACE.finditer(_text(tree, path))
+        (path, match[1]) for path in tree if path.endswith(SUFFIXES) for match in _TRACE.finditer(decoded(tree, path))
     )
     return tuple(sorted(found))
 

@@ -18,6 +18,7 @@ from flux_handover.objects import Object, ObjectId, mapping
 from flux_handover.plan.kept import OPERATOR_MARKS, cluster_fields, registry
 from flux_handover.plan.listings import documents_of
 from flux_handover.plan.manifests import text_of
+from flux_handover.plan.selectors import by_name
 from flux_handover.plan.target import CarriedPatch
 from flux_handover.tree import Tree
 from flux_handover.workloads import main_container, pod_of
@@ -121,7 +122,7 @@ def _images(objects: Iterable[Object], id: ObjectId) -> Iterator[str]:
 
 def _patched(setting: Setting, installation: Installation) -> tuple[str, str]:
     """The kind of a patch's target and its text; raises UnsupportedInstallation for what none can say."""
-    object = next((object for object in installation.live if object.id == setting.target), None)
+    object = installation.find(setting.target)
     if object is None or object.id.kind != "Deployment" or not setting.value:
         raise _refused(setting)
     if setting.kind in _FLAGS:
@@ -176,8 +177,7 @@ def _of_container(container: Mapping[str, Any], fields: Mapping[str, Any]) -> di
 
 
 def _carried(kind: str, text: str, settings: list[Setting]) -> CarriedPatch:
-    names = sorted({setting.target.name for setting in settings})
-    target = (("kind", kind), ("name", names[0] if len(names) == 1 else f"({'|'.join(names)})"))
+    target = by_name(kind, {setting.target.name for setting in settings})
     changed = "it is written into the manifests, not as a patch"
     return CarriedPatch(text, target, settings[0].where, changed=changed)
 
