@@ -133,7 +133,6 @@ def test_functions_are_short() -> None:
     assert p90(lengths) <= 25
 
 
-@pytest.mark.xfail(reason="p90 is 6: 403 of 3085 functions count more than 5, most in proof and plan", strict=True)
 def test_functions_branch_little() -> None:
     assert p90([branches(function) for _, function in functions()]) <= 5
 

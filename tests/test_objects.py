@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from flux_handover.objects import (
     ObjectId,
+    by_id,
     first_names,
     group_of,
     has_mark,
@@ -136,3 +137,9 @@ def test_objects_have_their_ids() -> None:
     objects = [object_of({"kind": "Secret", "metadata": {"name": name}}) for name in ("a", "b", "a")]
 
     assert ids_of(objects) == {ObjectId("", "Secret", "", "a"), ObjectId("", "Secret", "", "b")}
+
+
+def test_of_objects_with_the_same_id_the_last_counts() -> None:
+    first, last = (object_of({"kind": "Secret", "metadata": {"name": "a"}, "data": {"n": n}}) for n in ("1", "2"))
+
+    assert by_id((first, last)) == {ObjectId("", "Secret", "", "a"): last}

@@ -167,6 +167,11 @@ def ids_of(objects: Iterable[Object]) -> frozenset[ObjectId]:
     return frozenset(object.id for object in objects)
 
 
+def by_id(objects: Iterable[Object]) -> dict[ObjectId, Object]:
+    """Objects by their identity; the last counts where several have the same."""
+    return {object.id: object for object in objects}
+
+
 def has_mark(object: Object, key: str, value: str) -> bool:
     """Whether a label or annotation `key` says `value`; Flux ignores case (`fluxcd/pkg:ssa/utils/meta.go@v0.76.1`)."""
     wanted = value.lower()

@@ -11,14 +11,13 @@ from flux_handover.model.detection_signs import Evidence, Sign
 from flux_handover.model.detection_versions import component_of, exact
 from flux_handover.model.flux import Source
 from flux_handover.model.installation import Method
-from flux_handover.model.origin import Elsewhere, files_of, same_url
+from flux_handover.model.origin import Elsewhere, files_of, is_flux_artifact, is_flux_repository
 from flux_handover.model.rendering import Build, BuildStatus
 from flux_handover.model.settings import components, renames
 from flux_handover.model.settings_origin import Stack, document_at, patches, settings, stages
 from flux_handover.model.settings_texts import files_with
 from flux_handover.objects import Object, object_of
 
-FLUX_REPOSITORY = "https://github.com/fluxcd/flux2"
 INSTALL_PATH = "manifests/install"
 
 
@@ -32,9 +31,9 @@ def artifact_signs(evidence: Evidence) -> Iterator[Sign]:
 
 def is_distribution(source: Source, path: str) -> bool:
     """Whether a source brings Flux's own manifests."""
-    if source.id.kind == "OCIRepository":
-        return source.url.rstrip("/").endswith("/flux-manifests")
-    return source.id.kind == "GitRepository" and same_url(source.url, FLUX_REPOSITORY) and path == INSTALL_PATH
+    if is_flux_artifact(source):
+        return True
+    return is_flux_repository(source) and path == INSTALL_PATH
 
 
 def version_of(source: Source) -> str:

@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from flux_handover import catalogue
 from flux_handover.documents import Document
@@ -56,10 +57,7 @@ class Origin:
 def file_signs(evidence: Evidence) -> Iterator[Sign]:
     """Each live Kustomization that applies Flux from files of this repository."""
     artifacts: dict[ObjectId, Files] = {}
-    for build in evidence.cluster:
-        source = evidence.cluster.sources.get(build.ks.source)
-        if source is None or not _may_install(evidence, build) or is_distribution(source, build.ks.path):
-            continue
+    for build, source in _candidates(evidence):
         if source.id not in artifacts:
             artifacts[source.id] = _artifact(evidence, source)
         tree = artifacts[source.id]
@@ -89,13 +87,21 @@ def _artifact(evidence: Evidence, source: Source) -> Files:
     return files_of(source, cluster.sources[cluster.builds[cluster.root].ks.source], evidence.tree)
 
 
+def _candidates(evidence: Evidence) -> Iterator[tuple[Build, Source]]:
+    """Kustomizations that may apply Flux, from another source than Flux's own."""
+    for build in evidence.cluster:
+        source = evidence.cluster.sources.get(build.ks.source)
+        if source is not None and _may_install(evidence, build) and not is_distribution(source, build.ks.path):
+            yield build, source
+
+
 def _origin(build: Build, tree: Tree) -> Origin | None:
     below = closure(tree, build.ks.path)
     base = next(remote_bases(tree, sorted(below)), None)
     # A base in the catalogue is built offline, so that Flux is rendered does not say who wrote it.
     if base is not None and base_manifests(base):
         return _remote(tree, base)
-    if any(component_of(o) for o in build.objects):
+    if any(map(component_of, build.objects)):
         return _written(build, tree)
     if base is not None:
         return _remote(tree, base)
@@ -111,7 +117,7 @@ def closure(tree: Tree, path: str) -> frozenset[str]:
         files = kustomization_files(tree, _named(tree, directory) or tree.below(directory))
         new = {file.path: file for file in files.values() if file.path not in found}
         found.update(new)
-        pending += [p for file in new.values() for p in file.local("resources", "bases", "components")]
+        pending += chain.from_iterable(file.local("resources", "bases", "components") for file in new.values())
     return frozenset(found)
 
 

@@ -123,12 +123,16 @@ def _attributes(body: str, masked: str, first_line: int) -> Mapping[str, Attribu
     return found
 
 
+def _list_value(written: str) -> tuple[tuple[str, ...], bool]:
+    """The texts of a list, and whether it holds nothing else."""
+    return tuple(_STRING.findall(written)), "${" not in written and "." not in _STRING.sub("", written)
+
+
 def _value(body: str, masked: str, start: int) -> tuple[Any, bool]:
     start += len(body[start:]) - len(body[start:].lstrip(" \t"))
     rest = body[start:]
     if rest.startswith("["):
-        inside = body[start : start + masked[start:].find("]") + 1]
-        return tuple(_STRING.findall(inside)), "${" not in inside and "." not in _STRING.sub("", inside)
+        return _list_value(body[start : start + masked[start:].find("]") + 1])
     string = _STRING.match(rest)
     if string is not None:
         return string[1], "${" not in string[1]

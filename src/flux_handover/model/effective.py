@@ -215,14 +215,17 @@ def _fields(
 
 def _leaves(target: ObjectId, kind: SettingKind, path: str, value: Any) -> Iterator[Fact]:
     """Every scalar below a field by its path; lists of named entries by name, lists of words by word."""
-    if isinstance(value, Mapping):
-        for key, below in value.items():
-            if not _is_prose(target, key, below):
-                yield from _leaves(target, kind, f"{path}.{key}", below)
-    elif isinstance(value, list):
-        yield from _list_leaves(target, kind, path, value)
-    elif value is not None:
-        yield _fact(target, kind, path, value)
+    match value:
+        case Mapping():
+            for key, below in value.items():
+                if not _is_prose(target, key, below):
+                    yield from _leaves(target, kind, f"{path}.{key}", below)
+        case list():
+            yield from _list_leaves(target, kind, path, value)
+        case None:
+            pass
+        case _:
+            yield _fact(target, kind, path, value)
 
 
 def _list_leaves(target: ObjectId, kind: SettingKind, path: str, entries: list[Any]) -> Iterator[Fact]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from flux_handover.model.effective import RBAC_GROUP, Fact, FactKey, facts
-from flux_handover.objects import Object, ObjectId, mapping
+from flux_handover.objects import Object, ObjectId, by_id, mapping
 
 _NOTHING: Mapping[ObjectId, ObjectId] = MappingProxyType({})
 
@@ -162,7 +162,7 @@ def differences(
 ) -> tuple[Difference, ...]:
     """Every fact that the two do not share, sorted; fields that are identical are not looked into."""
     old = {renamed.get(object.id, object.id): _following(object, renamed) for object in before}
-    new = {object.id: object for object in after}
+    new = by_id(after)
     found: list[Difference] = []
     for id in sorted(old.keys() | new.keys()):
         found += _object_differences(old.get(id), new.get(id), id)

@@ -15,6 +15,8 @@ from flux_handover.model.flux import Source
 from flux_handover.model.sealed import without_stanzas
 from flux_handover.tree import File, Tree, blob_digest
 
+FLUX_REPOSITORY = "https://github.com/fluxcd/flux2"
+
 _SCP = re.compile(r"^(?:[^/@]+@)?([^/:]+):(?!//)(.+)$")
 _EXACT = re.compile(r"^v\d+\.\d+\.\d+$")
 
@@ -35,7 +37,7 @@ def files_of(source: Source, root: Source, tree: Tree) -> Files:
         return without_stanzas(artifact(tree, source.ignore, keeps_links=source.id.kind != "GitRepository"))
     if is_flux_artifact(source):
         return _distribution(source, "flux-manifests.yaml", source.ref.get("tag", ""))
-    if source.id.kind == "GitRepository" and same_url(source.url, "https://github.com/fluxcd/flux2"):
+    if is_flux_repository(source):
         return _distribution(source, "manifests/install/install.yaml", source.ref.get("tag", ""))
     return Elsewhere(f"{source.id} fetches {source.url or 'nothing'}, which is not in this repository")
 
@@ -43,6 +45,11 @@ def files_of(source: Source, root: Source, tree: Tree) -> Files:
 def is_flux_artifact(source: Source) -> bool:
     """Whether the source brings Flux's own manifests, from whatever registry."""
     return source.id.kind == "OCIRepository" and source.url.rstrip("/").endswith("/flux-manifests")
+
+
+def is_flux_repository(source: Source) -> bool:
+    """Whether a source fetches Flux's own repository."""
+    return source.id.kind == "GitRepository" and same_url(source.url, FLUX_REPOSITORY)
 
 
 def is_same_repository(source: Source, root: Source) -> bool:

@@ -24,6 +24,7 @@ from flux_handover.objects import (
     ObjectId,
     group_of,
     id_of,
+    ids_of,
     listed,
     mapping,
     text_at,
@@ -120,10 +121,14 @@ def naming(references: Iterable[Reference], ids: Iterable[ObjectId]) -> tuple[Re
 
 def unresolved(cluster: Cluster, tree: Tree) -> tuple[Unresolved, ...]:
     """References whose target is not live; optional ones and those to every object are none."""
-    there = {*(object.id for _, object in _objects(cluster)), *cluster.sources, *_made(cluster)}
+    there = ids_of(object for _, object in _objects(cluster)) | {*cluster.sources, *_made(cluster)}
     unread = sum(build.status is not BuildStatus.OK for build in cluster)
-    required = (r for r in references(cluster, tree) if r.need is Need.REQUIRED and r.target.name != ANY)
-    return tuple(Unresolved(r, _why(r, unread)) for r in required if r.target not in there)
+    missing = (r for r in _required(cluster, tree) if r.target not in there)
+    return tuple(Unresolved(r, _why(r, unread)) for r in missing)
+
+
+def _required(cluster: Cluster, tree: Tree) -> Iterator[Reference]:
+    return (r for r in references(cluster, tree) if r.need is Need.REQUIRED and r.target.name != ANY)
 
 
 def _why(reference: Reference, unread: int) -> str:

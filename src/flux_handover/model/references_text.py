@@ -102,12 +102,16 @@ def _is_text(file: File) -> bool:
     return content is not None and len(content) <= MAX_BYTES and b"\0" not in content[:4096]
 
 
+def _shown(line: str) -> str:
+    """The line for a message; nothing of one that may hold a secret."""
+    return "" if _SECRET.search(line) else line.strip()[:MAX_TEXT]
+
+
 def _in_file(path: str, text: str, searches: tuple[_Search, ...]) -> Iterator[Mention]:
     wanted = [search for search in searches if search.needle in text]
     for number, line in enumerate(text.splitlines() if wanted else (), start=1):
         for search in _hits(line, wanted):
-            shown = "" if _SECRET.search(line) else line.strip()[:MAX_TEXT]
-            yield Mention(path, number, shown, search.what, sort_of(path), search.confidence)
+            yield Mention(path, number, _shown(line), search.what, sort_of(path), search.confidence)
 
 
 def _hits(line: str, wanted: list[_Search]) -> tuple[_Search, ...]:
@@ -120,13 +124,17 @@ def _searches(ids: tuple[ObjectId, ...], paths: tuple[str, ...], words: tuple[st
     for word in words:
         yield _Search(word, word, _whole(word), Confidence.CERTAIN)
     for path in paths:
-        yield from _for_path(path, path)
-        directory, _, name = path.rpartition("/")
-        # kubectl and Flux name the directory where they mean its kustomization.yaml.
-        if name in FILE_NAMES and directory:
-            yield from _for_path(path, directory)
+        yield from _for_file(path)
     for id in ids:
         yield from _for_object(id)
+
+
+def _for_file(path: str) -> Iterator[_Search]:
+    """By its path; kubectl and Flux name the directory where they mean its kustomization.yaml."""
+    yield from _for_path(path, path)
+    directory, _, name = path.rpartition("/")
+    if name in FILE_NAMES and directory:
+        yield from _for_path(path, directory)
 
 
 def _for_object(id: ObjectId) -> Iterator[_Search]:

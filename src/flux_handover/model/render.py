@@ -36,7 +36,7 @@ from flux_handover.model.scopes import homeless
 from flux_handover.model.strictness import Substitution
 from flux_handover.model.symbols import undecided
 from flux_handover.model.variables import Variables, variables_of
-from flux_handover.objects import Object, ObjectId, mapping
+from flux_handover.objects import Object, ObjectId, by_id, mapping
 from flux_handover.tree import Tree
 
 UNKNOWN_CODES = frozenset({"remote-resource", "file-omitted", "symbolic-operation", "symbolic-structure"})
@@ -104,8 +104,8 @@ def rebuild(
     does not bring any more is there until it is pruned.
     """
     walk = _Walk(root, repository, previous, sources={**previous.sources, **cluster.sources})
-    walk.before.update({object.id: object for build in previous for object in build.present})
-    walk.objects.update({object.id: object for _, object in cluster.objects()})
+    walk.before.update(by_id(previous.present()))
+    walk.objects.update(by_id(object for _, object in cluster.objects()))
     walk.waiting.extend(_build(walk, [(ks, None) for ks in specs]))
     built: list[Build] = []
     while walk.waiting:
@@ -115,7 +115,8 @@ def rebuild(
 
 def _render(root: Root, repository: Repository, previous: Cluster | None) -> Cluster:
     walk = _Walk(root.source, repository, previous, sources={root.source.id: root.source})
-    walk.before.update({object.id: object for build in previous or () for object in build.present})
+    if previous is not None:
+        walk.before.update(by_id(previous.present()))
     wave: list[tuple[FluxKustomization, ObjectId | None]] = [(root.ks, None)]
     held: list[tuple[FluxKustomization, ObjectId | None]] = []
     while wave or held or walk.waiting:
@@ -214,7 +215,7 @@ def _finish(walk: _Walk) -> list[Build]:
     finished = [_finished(walk, one, found, answers.get(one.ks.id.full)) for one, found in ready]
     for build in finished:
         walk.done[build.id] = build
-        walk.objects.update({object.id: object for object in build.objects})
+        walk.objects.update(by_id(build.objects))
     return finished
 
 
@@ -296,12 +297,17 @@ def _children(
 ) -> Iterator[tuple[FluxKustomization, ObjectId | None]]:
     seen = held | walk.done.keys() | {one.ks.id for one in walk.waiting}
     for build in finished:
-        if build.ks.remote_cluster:
-            continue
-        for ks in _kept(walk, build) if build.status is not BuildStatus.OK else kustomizations(build.objects):
+        for ks in _brought(walk, build):
             if ks.id not in seen:
                 seen.add(ks.id)
                 yield ks, build.id
+
+
+def _brought(walk: _Walk, build: Build) -> Iterable[FluxKustomization]:
+    """The children that a build gives to this cluster: none where it applies to another one."""
+    if build.ks.remote_cluster:
+        return ()
+    return kustomizations(build.objects) if build.status is BuildStatus.OK else _kept(walk, build)
 
 
 def _kept(walk: _Walk, build: Build) -> Iterator[FluxKustomization]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain
 
 from flux_handover.findings import Location
 from flux_handover.model.flux import FluxKustomization, Source
-from flux_handover.objects import Object, ObjectId, ids_of
+from flux_handover.objects import Object, ObjectId, by_id, ids_of
 
 
 class BuildStatus(Enum):
@@ -100,6 +101,10 @@ class Cluster:
         """The first build that brings an object to the cluster."""
         return next((build for build in self if any(object.id == id for object in build.present)), None)
 
+    def present(self) -> Iterator[Object]:
+        """Everything that the builds brought to the cluster and that it still has, roots first."""
+        return chain.from_iterable(build.present for build in self)
+
     def objects(self) -> Iterator[tuple[Build, Object]]:
         """Every rendered object with the build it comes from, roots first."""
         for build in self:
@@ -110,8 +115,7 @@ class Cluster:
         """An object that a Kustomization or bootstrap brought to the cluster, or None."""
         if not self._present:
             # The first that brings an object counts, so the last are put in first.
-            brought = [object for build in self for object in build.present]
-            self._present.update((object.id, object) for object in (*reversed(self.bootstrap), *reversed(brought)))
+            self._present.update(by_id(reversed((*self.present(), *self.bootstrap))))
         return self._present.get(id) if id is not None else None
 
     def owners(self) -> Mapping[ObjectId, tuple[ObjectId, ...]]:

@@ -220,9 +220,13 @@ def _applied(declared: Declarations, tree: Tree) -> Iterator[Root]:
     """Kustomizations in a file or directory that some script applies with kubectl."""
     mentioned = tuple(_applied_paths(tree))
     for root in _declared_roots(declared, APPLIED) if mentioned else ():
-        file = root.where.file if root.where else ""
-        if any(_covers(mention, file) for mention in mentioned) and tree.is_directory(root.ks.path):
+        if _is_covered(root.where, mentioned) and tree.is_directory(root.ks.path):
             yield root
+
+
+def _is_covered(where: Location | None, mentioned: tuple[str, ...]) -> bool:
+    file = where.file if where else ""
+    return any(_covers(mention, file) for mention in mentioned)
 
 
 def _applied_paths(tree: Tree) -> Iterator[str]:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from flux_handover.model.effective import PRESENT, FactKey, is_controller
 from flux_handover.model.effective_kept import Difference, differences
 from flux_handover.model.installation import SettingKind
-from flux_handover.objects import Object, ObjectId
+from flux_handover.objects import Object, ObjectId, by_id
 
 REMOVED = "removed"
 DELETED = "deleted"
@@ -73,7 +73,7 @@ def _shape(object: Object) -> Mapping[str, object]:
 
 
 def _by_id(objects: Iterable[Object]) -> Mapping[ObjectId, Object]:
-    return {object.id: object for object in objects}
+    return by_id(objects)
 
 
 def last_changed(stages: Sequence[tuple[Object, ...]]) -> Mapping[FactKey, int]:

@@ -90,8 +90,7 @@ def _controller(chart: ChartValues, key: str) -> Iterator[Setting]:
     if chosen is not False:
         yield from _rendered(chart, key, name, values)
         yield from _account(chart, key, name, values)
-        other = [field for field in values if field not in _KNOWN]
-        yield from (_unplaced(chart, (key, field), values[field]) for field in other)
+        yield from (_unplaced(chart, (key, field), values[field]) for field in values if field not in _KNOWN)
 
 
 def _account(chart: ChartValues, key: str, name: str, values: Mapping[str, Any]) -> Iterator[Setting]:
@@ -142,16 +141,18 @@ def _image(name: str, values: Mapping[str, Any]) -> str:
 
 def _path(key: str, kind: SettingKind, values: Mapping[str, Any]) -> Path | None:
     """Where in a controller's values a fact comes from; None for the fact that the Deployment exists."""
-    if kind is SettingKind.COMPONENT:
-        return None
-    if kind in (SettingKind.ARGUMENT, SettingKind.GATE):
-        return ("container", "additionalArgs", _index(values, key))
-    if kind is SettingKind.METADATA:
-        return (*key.removeprefix("template.").split(".", 1),)
-    if key == "image" and not values.get("tag"):
-        return ("image",)
-    fixed = _FIXED_PATHS.get(kind)
-    return fixed(key) if fixed else (key.removeprefix("container.").partition(".")[0],)
+    match kind:
+        case SettingKind.COMPONENT:
+            return None
+        case SettingKind.ARGUMENT | SettingKind.GATE:
+            return ("container", "additionalArgs", _index(values, key))
+        case SettingKind.METADATA:
+            return (*key.removeprefix("template.").split(".", 1),)
+        case _ if key == "image" and not values.get("tag"):
+            return ("image",)
+        case _:
+            fixed = _FIXED_PATHS.get(kind)
+            return fixed(key) if fixed else (key.removeprefix("container.").partition(".")[0],)
 
 
 _FIXED_PATHS: Mapping[SettingKind, Callable[[str], Path]] = {

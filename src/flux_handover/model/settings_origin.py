@@ -81,16 +81,21 @@ def _unchanged(plain: tuple[Object, ...], live: tuple[Object, ...]) -> frozenset
     return frozenset(o.id.name for o in live if o.id in before and before[o.id].data == o.data)
 
 
+def _name(object: Object) -> tuple[str, str, str]:
+    """What an object is called while patches may still move it to another namespace."""
+    return object.id.group, object.id.kind, object.id.name
+
+
 def _stages(stack: Stack, builder: Builder, chosen: tuple[Object, ...]) -> tuple[Stage, ...]:
     steps = stack.steps
     built = _built(stack, builder, steps)
-    names = frozenset((o.id.group, o.id.kind, o.id.name) for o in chosen)
+    names = frozenset(map(_name, chosen))
     found: list[Stage] = []
     pending: tuple[Passage, ...] = ()
     for number, objects in enumerate(built):
         pending += _passages(stack, steps[number - 1]) if number else ()
         if objects is not None:
-            own = tuple(o for o in objects if (o.id.group, o.id.kind, o.id.name) in names)
+            own = tuple(object for object in objects if _name(object) in names)
             found.append(Stage(own, pending))
             pending = ()
     return tuple(found)

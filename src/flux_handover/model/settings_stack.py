@@ -17,7 +17,7 @@ from typing import Any
 
 from flux_handover.documents import Document, read_documents, split_documents
 from flux_handover.model.settings_texts import files_with
-from flux_handover.objects import mapping
+from flux_handover.objects import listed, mapping
 from flux_handover.tree import Tree, clean_path
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -72,7 +72,7 @@ class KustomizationFile:
         directory = posixpath.dirname(self.path)
         for field in fields:
             entries = self.content.get(field)
-            for entry in filter(_is_local, entries if isinstance(entries, list) else ()):
+            for entry in filter(_is_local, listed(entries)):
                 yield clean_path(posixpath.join(directory, entry))
 
 
@@ -165,9 +165,13 @@ def without_documents(tree: Tree, names: frozenset[str]) -> Tree:
     holders = files_with(tree, tree, b"CustomResourceDefinition") if names else ()
     for path, content in holders:
         if any(name.encode() in content for name in names):
-            kept = [text for _, text in split_documents(content.decode(errors="replace")) if not _defines(text, names)]
-            tree = tree.with_file(path, "".join(kept).encode())
+            tree = tree.with_file(path, _without_definitions(content, names))
     return tree
+
+
+def _without_definitions(content: bytes, names: frozenset[str]) -> bytes:
+    texts = (text for _, text in split_documents(content.decode(errors="replace")) if not _defines(text, names))
+    return "".join(texts).encode()
 
 
 def _defines(text: str, names: frozenset[str]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from flux_handover import catalogue
-from flux_handover.model.installation import Installation, SettingKind
+from flux_handover.model.installation import Installation, Setting, SettingKind
 from flux_handover.model.rendering import Build
 
 GATE = "StrictPostBuildSubstitutions"
@@ -26,10 +26,15 @@ class Substitution(Enum):
 def substitution_of(installation: Installation) -> Substitution:
     """As the controller of an installation substitutes; lenient where its version is not known."""
     for setting in installation.settings:
-        is_gate = setting.kind is SettingKind.GATE and setting.target.name == "kustomize-controller"
-        if is_gate and setting.key.rpartition(":")[2] == GATE:
+        if _is_gate(setting):
             return Substitution.STRICT if setting.value.lower() == "true" else Substitution.LENIENT
     return _usual(installation.version)
+
+
+def _is_gate(setting: Setting) -> bool:
+    """Whether the setting is the controller's own word on strictness."""
+    is_theirs = setting.kind is SettingKind.GATE and setting.target.name == "kustomize-controller"
+    return is_theirs and setting.key.rpartition(":")[2] == GATE
 
 
 def _usual(version: str) -> Substitution:

@@ -18,6 +18,10 @@ _FREE_FIELDS = {
 }
 
 
+def _variable_in(text: str, tokens: Mapping[str, str]) -> str | None:
+    return next((name for name, mark in tokens.items() if mark in text), None)
+
+
 def undecided(
     ks: FluxKustomization,
     objects: Iterable[Object],
@@ -31,7 +35,7 @@ def undecided(
     for object in objects:
         if object.id in symbols:
             for field, text in _decisive(object):
-                name = next((name for name, mark in tokens.items() if mark in text), None)
+                name = _variable_in(text, tokens)
                 if name:
                     return Failure("symbolic-field", f"{field} of a {object.id.kind} of {ks.id} depends on ${{{name}}}")
     return None

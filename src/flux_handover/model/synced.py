@@ -15,14 +15,14 @@ from flux_handover.catalogue.manifests import REGISTRY
 from flux_handover.model.flux import is_kind, is_source, kustomization_of, source_of
 from flux_handover.model.instance import InstanceError, Kustomizer, render_instance
 from flux_handover.model.roots import Root
-from flux_handover.objects import KUSTOMIZE_GROUP, OPERATOR_GROUP, Object
+from flux_handover.objects import KUSTOMIZE_GROUP, OPERATOR_GROUP, Object, by_id
 
 
 def effective_root(root: Root, builder: Kustomizer) -> Root:
     """The root as the operator applies it; without the patches where its FluxInstance cannot be built here."""
     if not root.instance:
         return root
-    pair = {object.id: object for object in sync_objects(_manifest(root), builder)}
+    pair = by_id(sync_objects(_manifest(root), builder))
     ks, source = pair.get(root.ks.id), pair.get(root.source.id)
     if ks is None or source is None:
         return root

@@ -82,7 +82,7 @@ def deletions_of(
 ) -> tuple[Deleted, ...]:
     """All deletions of a step, direct ones first."""
     going = {loss.id for loss in outcome.losses}
-    living = (object for build in after.cluster for object in build.present if object.id not in going)
+    living = (object for object in after.cluster.present() if object.id not in going)
     recreated = frozenset(loss.id for loss in outcome.losses if loss.recreated)
     scene = Scene(before, after, stage, staged, installation, names_of(living), recreated)
     along = _along(outcome.losses)
@@ -210,7 +210,7 @@ def _takes_along(id: ObjectId, scene: Scene) -> str:
 def _still_there(id: ObjectId, scene: Scene) -> tuple[str, ...]:
     """Files that produced the object and still declare it, unless objects of its name elsewhere account for them."""
     found = _declaring(id, scene)
-    namesakes = {o.id for build in scene.after.cluster for o in build.present if o.id != id and _is_same(o.id, id)}
+    namesakes = {o.id for o in scene.after.cluster.present() if o.id != id and _is_same(o.id, id)}
     return found if len(found) > len(namesakes) else ()
 
 

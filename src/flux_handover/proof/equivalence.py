@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
-from flux_handover.objects import Object, ObjectId
+from flux_handover.objects import Object, ObjectId, by_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def unknown_changes(before: Cluster, after: Cluster) -> Iterator[Build]:
 
 
 def _objects(build: Build | None) -> Mapping[ObjectId, Object]:
-    return {object.id: object for object in build.present} if build else {}
+    return by_id(build.present) if build else {}
 
 
 def _changes(owner: ObjectId, old: Mapping[ObjectId, Object], new: Mapping[ObjectId, Object]) -> Iterator[Change]:
@@ -66,13 +66,16 @@ def dotted(field: Iterable[str | int]) -> str:
 
 def differing(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """The paths of fields that differ, as deep as both sides have the same shape."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        yield from _differing_fields(old, new, path)
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from differing(one, other, f"{path}[{index}]")
-    elif old != new:
-        yield path
+    match old, new:
+        case Mapping(), Mapping():
+            yield from _differing_fields(old, new, path)
+        case list(), list() if len(old) == len(new):
+            for index, (one, other) in enumerate(zip(old, new, strict=True)):
+                yield from differing(one, other, f"{path}[{index}]")
+        case _ if old != new:
+            yield path
+        case _:
+            pass
 
 
 def _differing_fields(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:

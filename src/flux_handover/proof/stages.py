@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from flux_handover import catalogue
@@ -17,7 +18,7 @@ from flux_handover.model.instance import InstanceError, render_instance
 from flux_handover.model.post_rendering import post_rendered
 from flux_handover.model.render import Repository, rebuild
 from flux_handover.model.rendering import Build, Cluster
-from flux_handover.objects import HELM_POLICY, Object, ObjectId
+from flux_handover.objects import HELM_POLICY, Object, ObjectId, by_id
 from flux_handover.plan import present
 from flux_handover.plan.releasing_chart import stored_objects
 from flux_handover.proof.gates import Gates, gates_of
@@ -141,8 +142,7 @@ def _given(instances: Mapping[ObjectId, Rendered]) -> tuple[FluxKustomization, .
 
 
 def _objects(cluster: Cluster, charts: Mapping[ObjectId, tuple[Object, ...]]) -> Mapping[ObjectId, Object]:
-    objects = {object.id: object for build in cluster for object in build.present}
-    return objects | {object.id: object for content in charts.values() for object in content}
+    return by_id(chain(cluster.present(), *charts.values()))
 
 
 def _all_instances(

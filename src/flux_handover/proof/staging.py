@@ -110,7 +110,7 @@ def _definitions(stages: Iterable[Stage]) -> Mapping[tuple[str, str], ObjectId]:
 
 def _all_objects(stage: Stage) -> Iterator[Object]:
     yield from stage.by_hand
-    yield from (object for build in stage.cluster for object in build.present)
+    yield from stage.cluster.present()
     for group in (*stage.charts.values(), *map(stage.components, stage.instances)):
         yield from group
 

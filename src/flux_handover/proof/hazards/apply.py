@@ -43,8 +43,8 @@ def reference_to_nothing(view: View) -> Iterator[Sign]:
         yield Sign(message, id, place_of(view, named[id]), severity=None if complete else Severity.WARNING)
 
 
-def _there(cluster: Cluster) -> set[ObjectId]:
-    return {object.id for build in cluster for object in build.present}
+def _there(cluster: Cluster) -> frozenset[ObjectId]:
+    return ids_of(cluster.present())
 
 
 @also_in_pair("A2")

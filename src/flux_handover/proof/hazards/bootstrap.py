@@ -118,7 +118,7 @@ def missing_input(view: View) -> Iterator[Sign]:
 
 def _there(cluster: Cluster) -> frozenset[ObjectId]:
     """What Kustomizations render, and the Secrets that controllers make of it."""
-    objects = [object for build in cluster for object in build.present]
+    objects = tuple(cluster.present())
     made = (o for o in objects if o.id.kind in ("ExternalSecret", "SealedSecret"))
     return ids_of(objects) | {ObjectId("", "Secret", o.id.namespace, _made_name(o)) for o in made}
 
