@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from flux_handover.adapters.answers import answers, question
 from flux_handover.adapters.git import Repository
 from flux_handover.cli.options import AllowNetwork, FailOn, ObservedFile, Root, Verbose
+from flux_handover.cli.revisions import named
 from flux_handover.cli.writing import write
 from flux_handover.errors import HandoverError
 
@@ -70,10 +71,10 @@ def guard(
 
 def _question(repository: Path, revisions: tuple[str, ...], *arguments: object) -> str:
     """Which two commits are compared, and by which arguments; empty where that is not clear, or may change."""
-    ends = [end for revision in revisions for end in revision.split("..")]
-    if len(ends) != 2 or not all(ends):
-        return ""
     try:
+        ends = named(revisions)
+        if len(ends) != 2:
+            return ""
         with Repository.open(repository) as opened:
             commits = [opened.resolve(end) for end in ends]
             return "" if opened.is_shallow else question((commits, opened.git_dir, *arguments))

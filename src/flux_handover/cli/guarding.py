@@ -10,6 +10,7 @@ from functools import partial
 
 from flux_handover.adapters.git import Repository
 from flux_handover.cli.reading import Opened
+from flux_handover.cli.revisions import named
 from flux_handover.cli.showing import note
 from flux_handover.errors import UnreadableRepository, UsageError
 from flux_handover.model.building import Network
@@ -77,7 +78,7 @@ def range_of(repository: Repository, revisions: Sequence[str], each: Each) -> Ra
 
 
 def _ends(repository: Repository, revisions: Sequence[str]) -> tuple[str, str]:
-    match [part for revision in revisions for part in _parts(revision)]:
+    match named(revisions):
         case [base, head]:
             return repository.resolve(base), repository.resolve(head)
         case [head]:
@@ -86,13 +87,6 @@ def _ends(repository: Repository, revisions: Sequence[str]) -> tuple[str, str]:
             raise UsageError("say which revisions to compare", hint="flux-handover guard BASE HEAD, or guard --staged")
         case _:
             raise UsageError("more than two revisions", hint="flux-handover guard BASE HEAD")
-
-
-def _parts(revision: str) -> list[str]:
-    if "..." in revision:
-        raise UsageError("three dots are not understood", hint="write BASE..HEAD, or two revisions")
-    base, dots, head = revision.partition("..")
-    return [base or "HEAD", head or "HEAD"] if dots else [base]
 
 
 def _since_branching(repository: Repository, head: str) -> tuple[str, str]:
