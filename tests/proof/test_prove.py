@@ -33,7 +33,6 @@ from flux_handover.proof.resolving import prove_references_resolve
 from flux_handover.proof.returning import prove_way_back
 from flux_handover.proof.series import Breach
 from flux_handover.proof.stages import Revision, gates_between, stage_of, step
-from flux_handover.proof.staging import assumed
 from flux_handover.proof.steps import Step, committing
 from flux_handover.proof.trace import Counterexample
 
@@ -264,13 +263,6 @@ def test_a_step_of_a_way_back_that_is_not_understood_is_unknown(demo_steps: Step
 
     assert prove_way_back(replace(protect, phase=strange)).verdict is Verdict.UNKNOWN
     assert prove_way_back(replace(protect, phase=nothing)).verdict is Verdict.REFUTED
-
-
-def test_what_is_taken_to_exist_is_listed(demo_steps: Steps) -> None:
-    assumptions = {str(id) for id in assumed(demo_steps["protect"].stages[0])}
-
-    assert "Secret/flux-system/lighthouse-deploy-key" in assumptions
-    assert not any("Namespace/" in id for id in assumptions)
 
 
 def test_the_phases_that_commit_are_all_but_preflight(demo_plan: Plan) -> None:

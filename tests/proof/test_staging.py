@@ -9,7 +9,7 @@ from proof.worlds import secret, source
 
 from flux_handover.model.rendering import Cluster
 from flux_handover.proof.stages import Revision, gates_between, operator_version, stage_of
-from flux_handover.proof.staging import FIXED, Stage, Staged, assumed, staged
+from flux_handover.proof.staging import FIXED, Stage, Staged, staged
 from flux_handover.proof.world import BuildFailed, Built, KustomizationSpec, Unknown
 from flux_handover.tree import Tree
 
@@ -54,10 +54,9 @@ def test_a_root_that_no_file_holds_is_live_without_an_owner(judge: Judge) -> Non
     assert (live.spec.path, live.owner) == ("clusters/main", None)
 
 
-def test_what_nothing_in_git_renders_is_assumed(judge: Judge) -> None:
+def test_what_nothing_in_git_renders_is_taken_to_be_there(judge: Judge) -> None:
     (stage,) = stages(judge, fleet({"clusters/main/apps.yaml": ks("apps", "./apps", NEEDS)}))
 
-    assert assumed(stage) == (secret("outside"),)
     assert secret("outside") in staged((stage,), gates_between("v2.6.4", stage.cluster, stage.cluster)).world.live
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from flux_handover.act.gates import View
 from flux_handover.adapters.cluster import Manifest
@@ -69,13 +70,17 @@ def contents(cluster: View, ids: Iterable[ObjectId]) -> Contents:
     return MappingProxyType({id: cleaned(manifest) for id, manifest in there if id in wanted})
 
 
+def _without(fields: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key not in keys}
+
+
 def cleaned(manifest: Manifest) -> Manifest:
     """An object without what the API server and its owner write into it."""
     metadata = mapping(manifest.get("metadata"))
     kept = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
     for field in ("labels", "annotations"):
-        kept[field] = {key: value for key, value in mapping(metadata.get(field)).items() if key not in OWN_MARKS}
-    written = {key: value for key, value in manifest.items() if key not in WRITTEN_ELSEWHERE}
+        kept[field] = _without(mapping(metadata.get(field)), OWN_MARKS)
+    written = _without(manifest, WRITTEN_ELSEWHERE)
     is_secret = (manifest.get("apiVersion"), manifest.get("kind")) == ("v1", "Secret")
     if is_secret:
         written["data"] = digest_of(mapping(manifest.get("data")))

@@ -6,7 +6,7 @@ A gate that no program can evaluate is unknown, and unknown blocks as a gate tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
@@ -83,6 +83,7 @@ def shortfalls(condition: Condition, cluster: View) -> Iterator[str]:
 
 def _of_one(condition: Has | IsReady | IsAbsent, cluster: View) -> Iterator[str]:
     found = cluster.get(condition.id)
+    manifest = found or {}
     match condition:
         case IsAbsent(id):
             if found is not None:
@@ -90,10 +91,10 @@ def _of_one(condition: Has | IsReady | IsAbsent, cluster: View) -> Iterator[str]
         case Has(id) | IsReady(id) if found is None:
             yield f"{id} is not there"
         case IsReady(id, type):
-            if not is_true(found or {}, type):
-                yield f"{id} is not {type}: {said(found or {}, type)}"
+            if not is_true(manifest, type):
+                yield f"{id} is not {type}: {said(manifest, type)}"
         case Has():
-            yield from _different(condition, found or {})
+            yield from _different(condition, manifest)
         case _:
             assert_never(condition)
 
@@ -178,6 +179,11 @@ def said(manifest: Manifest, type: str) -> str:
     return " ".join(f"{found.get('reason', 'nothing said')} {found.get('message', '')}".split())[:300]
 
 
+def _fields_of(condition: Has, found: Mapping[str, Any]) -> str:
+    told = (f"{field.path[-1]} {_shown(values_at(found, field.path))}" for field in condition.fields)
+    return f"{condition.id}: {', '.join(told)}" if condition.fields else f"{condition.id} exists"
+
+
 def evidence_of(condition: Condition, cluster: View) -> str:
     """What was seen where a condition holds."""
     match condition:
@@ -191,9 +197,7 @@ def evidence_of(condition: Condition, cluster: View) -> str:
             return f"{id} is absent"
         case IsReady(id, type):
             return f"{id} is {type}"
-        case Has(id, fields):
-            found = cluster.get(id) or {}
-            told = (f"{field.path[-1]} {_shown(values_at(found, field.path))}" for field in fields)
-            return f"{id}: {', '.join(told)}" if fields else f"{id} exists"
+        case Has():
+            return _fields_of(condition, cluster.get(condition.id) or {})
         case _:
             assert_never(condition)

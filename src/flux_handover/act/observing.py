@@ -57,7 +57,11 @@ def _unrested(cluster: View, expected: Expected) -> Iterator[tuple[ObjectId, str
         for manifest in cluster.list(group, kind):
             if reason := _waits(manifest, expected):
                 yield id_of(manifest), reason
-    for id in sorted(expected.controllers):
+    yield from _unavailable(cluster, expected.controllers)
+
+
+def _unavailable(cluster: View, controllers: Iterable[ObjectId]) -> Iterator[tuple[ObjectId, str]]:
+    for id in sorted(controllers):
         found = cluster.get(id)
         if found is None:
             yield id, "it is gone"

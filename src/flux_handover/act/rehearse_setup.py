@@ -212,9 +212,9 @@ def variables(cluster: Cluster, there: Iterable[ObjectId]) -> Mapping[ObjectId, 
     known, found = frozenset(there), dict[ObjectId, frozenset[str]]()
     for build in cluster:
         symbols = frozenset().union(*(build.symbols or {}).values())
-        for source in build.ks.substitute_from:
-            if source.id not in known and not source.optional:
-                found[source.id] = found.get(source.id, frozenset()) | symbols
+        for source in build.ks.required_variables:
+            if source not in known:
+                found[source] = found.get(source, frozenset()) | symbols
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from flux_handover import catalogue
@@ -113,9 +114,9 @@ def _with_marks(step: Step, object: Object) -> Object:
     """A Namespace with the labels and annotations that other Kustomizations give it too (rules.md R17)."""
     if object.id.kind != "Namespace":
         return object
-    same = [o for _, o in step.before.cluster.objects() if o.id == object.id]
-    labels = {key: value for one in (object, *same) for key, value in one.labels.items()}
-    annotations = {key: value for one in (object, *same) for key, value in one.annotations.items()}
+    same = [object, *(o for _, o in step.before.cluster.objects() if o.id == object.id)]
+    labels = dict(chain.from_iterable(one.labels.items() for one in same))
+    annotations = dict(chain.from_iterable(one.annotations.items() for one in same))
     metadata = {**mapping(object.data.get("metadata")), "labels": labels, "annotations": annotations}
     return Object(object.id, {**object.data, "metadata": metadata})
 

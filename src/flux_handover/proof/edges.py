@@ -13,6 +13,7 @@ from flux_handover.proof.properties import undefined
 from flux_handover.proof.reconcile import Deletion, How, Move
 from flux_handover.proof.reconcile_kustomization import deletes_inventory
 from flux_handover.proof.reconcile_operator import STALLED
+from flux_handover.proof.stored import manifest_of
 from flux_handover.proof.world import (
     Actor,
     Built,
@@ -235,7 +236,7 @@ def _awaited(world: World, environment: Environment, id: ObjectId) -> Iterator[O
             yield from (record.inventory - {id} if record else ()) if spec.wait else spec.checks
         case HelmReleaseSpec() as spec:
             yield from spec.depends_on
-            manifest = world.releases.get((spec.release.storage, spec.release.name))
+            manifest = manifest_of(world, spec.release)
             yield from manifest.objects if spec.waits and manifest else ()
         case FluxInstanceSpec() as spec:
             yield from record.inventory if spec.wait and record else ()

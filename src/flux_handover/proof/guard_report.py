@@ -52,6 +52,16 @@ class GuardReport:
     waived: tuple[Waived, ...] = ()
 
     @property
+    def direct(self) -> tuple[Deleted, ...]:
+        """The deletions that follow from no other one."""
+        return tuple(one for one in self.deletes if not one.cascade)
+
+    @property
+    def alarms(self) -> tuple[Deleted, ...]:
+        """The direct deletions that nobody meant."""
+        return tuple(one for one in self.direct if not one.expected)
+
+    @property
     def verdict(self) -> Safety:
         """Unsafe with an error, unknown where something is undecided or no cluster is known, else safe."""
         if any(finding.severity is Severity.ERROR for finding in self.findings):

@@ -65,15 +65,18 @@ def _references(object: Object) -> Iterator[Named]:
 
 
 def _walk(value: Any, field: str, holder: ObjectId) -> Iterator[Named]:
-    if isinstance(value, Mapping):
-        yield from _of_mapping(value, field, holder)
-        for key, below in value.items():
-            yield from _walk(below, str(key), holder)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _walk(below, field, holder)
-    elif isinstance(value, str) and field in _BY_NAME:
-        yield _named(_BY_NAME[field], holder.namespace, value)
+    match value:
+        case Mapping():
+            yield from _of_mapping(value, field, holder)
+            for key, below in value.items():
+                yield from _walk(below, str(key), holder)
+        case list():
+            for below in value:
+                yield from _walk(below, field, holder)
+        case str() if field in _BY_NAME:
+            yield _named(_BY_NAME[field], holder.namespace, value)
+        case _:
+            pass
 
 
 def _of_mapping(value: Mapping[str, Any], field: str, holder: ObjectId) -> Iterator[Named]:

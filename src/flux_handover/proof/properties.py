@@ -14,6 +14,7 @@ from flux_handover.proof.exploration import Violation
 from flux_handover.proof.reconcile import Move
 from flux_handover.proof.reconcile_kustomization import SKIPS, waits_for
 from flux_handover.proof.recovery import beyond_repair, gone_for_good
+from flux_handover.proof.stored import manifest_of
 from flux_handover.proof.table import Table
 from flux_handover.proof.world import (
     Actor,
@@ -152,7 +153,7 @@ def _shared(world: World) -> frozenset[ObjectId]:
         if isinstance(live.spec, KustomizationSpec) and record.applied == world.artifacts.get(live.spec.source):
             held.update(record.inventory)
         elif isinstance(live.spec, HelmReleaseSpec):
-            manifest = world.releases.get((live.spec.release.storage, live.spec.release.name))
+            manifest = manifest_of(world, live.spec.release)
             held.update(manifest.objects if manifest else ())
         elif isinstance(live.spec, FluxInstanceSpec):
             held.update(record.inventory)

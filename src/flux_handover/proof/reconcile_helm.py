@@ -13,6 +13,7 @@ from typing import assert_never
 from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile import Deletions, How, Move, deleted, reaped, refusal, removed, told
 from flux_handover.proof.reconcile_kustomization import is_healthy
+from flux_handover.proof.stored import key_of, manifest_of
 from flux_handover.proof.world import (
     Actor,
     ApplyFailed,
@@ -61,7 +62,7 @@ def release_moves(world: World, environment: Environment, id: ObjectId, spec: He
     elif record.spec == spec and record.reason == PENDING:
         yield _ended(world, id, spec, "")
         yield remedied(world, id, spec)
-    elif record.spec != spec or not record.ready or (spec.release.storage, spec.release.name) not in world.releases:
+    elif record.spec != spec or not record.ready or manifest_of(world, spec.release) is None:
         yield upgraded(world, id, spec, environment.renders.release(id, spec))
 
 
@@ -91,8 +92,7 @@ def remedy_of(record: Record | None, spec: HelmReleaseSpec) -> Remedy:
 
 def upgraded(world: World, id: ObjectId, spec: HelmReleaseSpec, build: Build) -> Move:
     """An install or upgrade: objects are taken over whoever has them, and those that left the chart deleted."""
-    storage = (spec.release.storage, spec.release.name)
-    old = world.releases.get(storage, Manifest())
+    old = manifest_of(world, spec.release) or Manifest()
     match build:
         case Built(objects):
             return _released(world, id, spec, old, objects)
@@ -100,7 +100,7 @@ def upgraded(world: World, id: ObjectId, spec: HelmReleaseSpec, build: Build) ->
             return _ended(world, id, spec, reason)
         case Unknown():
             manifest = Manifest(old.objects, old.kept, known=False)
-            world = replace(world, releases=world.releases.put(storage, manifest))
+            world = replace(world, releases=world.releases.put(key_of(spec.release), manifest))
             return _ended(world, id, spec, "")
         case _:
             assert_never(build)
@@ -116,7 +116,7 @@ def _released(world: World, id: ObjectId, spec: HelmReleaseSpec, old: Manifest, 
     )
     changes = {desired.id: _written(world.live.get(desired.id), desired) for desired in objects}
     dropped = [other for other in sorted(old.objects - new.objects) if not _kept(world, other)]
-    releases = world.releases.put((spec.release.storage, spec.release.name), new)
+    releases = world.releases.put(key_of(spec.release), new)
     world = replace(world, live=world.live.put_all(changes), releases=releases)
     world, gone = deleted(world, dropped, id, How.HELM)
     if _may_be_cut(world.records.get(id), spec, objects):
@@ -175,11 +175,10 @@ def finalized(world: World, id: ObjectId) -> Move:
 
 def uninstalled(world: World, by: ObjectId, release: Release) -> tuple[World, Deletions, str]:
     """The world without a release: everything in its stored manifest that is not kept there."""
-    storage = (release.storage, release.name)
-    manifest = world.releases.get(storage)
+    manifest = manifest_of(world, release)
     if manifest is None:
         return world, (), ""
-    world = replace(world, releases=world.releases.drop(storage))
+    world = replace(world, releases=world.releases.drop(key_of(release)))
     world, gone = deleted(world, sorted(manifest.objects - manifest.kept), by, How.UNINSTALL)
     name = f"{release.storage}/{release.name}"
     return world, gone, "" if manifest.known else TAKEN_ALONG_UNKNOWN.format(release=name)

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile_cluster import Annotate, Install, Program, Push, Remove, Unmark, UnmarkAll
+from flux_handover.proof.stored import manifest_of
 from flux_handover.proof.world import (
     ApplyFailed,
     Build,
@@ -22,7 +23,6 @@ from flux_handover.proof.world import (
     FluxInstanceSpec,
     HelmReleaseSpec,
     KustomizationSpec,
-    Manifest,
     Owner,
     Record,
     SourceSpec,
@@ -135,7 +135,8 @@ def _released(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
     """What the releases hold that a HelmRelease has, or is going to have."""
     for spec in scope.specs[id]:
         if isinstance(spec, HelmReleaseSpec):
-            yield from scope.world.releases.get((spec.release.storage, spec.release.name), Manifest()).objects
+            manifest = manifest_of(scope.world, spec.release)
+            yield from manifest.objects if manifest else ()
 
 
 def named_by(program: Program) -> set[ObjectId]:

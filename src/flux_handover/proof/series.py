@@ -17,6 +17,7 @@ from flux_handover.proof.reconcile import Deletion
 from flux_handover.proof.reconcile_cluster import Action, Program, UserStep, acted
 from flux_handover.proof.reduction import Part, parts
 from flux_handover.proof.settle import settled
+from flux_handover.proof.stored import manifest_of
 from flux_handover.proof.sweep import swept
 from flux_handover.proof.trace import Counterexample
 from flux_handover.proof.vanishing import may_go
@@ -182,7 +183,7 @@ def _is_opaque(world: World, id: ObjectId) -> bool:
     live = world.live.get(id)
     if live is None or not isinstance(live.spec, HelmReleaseSpec) or id not in world.records:
         return False
-    manifest = world.releases.get((live.spec.release.storage, live.spec.release.name))
+    manifest = manifest_of(world, live.spec.release)
     return manifest is not None and not manifest.known
 
 

@@ -20,6 +20,7 @@ from flux_handover.proof.facets import Facets, kustomization_spec, origin_of, so
 from flux_handover.proof.gates import Gates
 from flux_handover.proof.reconcile_cluster import Push
 from flux_handover.proof.scope import needed
+from flux_handover.proof.stored import key_of
 from flux_handover.proof.table import Table
 from flux_handover.proof.world import (
     Actor,
@@ -230,12 +231,6 @@ def _applied(object: Object, facets: Facets, owner: ObjectId | None) -> Live:
     return replace(live, marks=desired.marks) if owner else replace(live, pinned=desired.marks)
 
 
-def assumed(stage: Stage) -> tuple[ObjectId, ...]:
-    """What a stage takes to be there though nothing in Git renders it; each is a gate (contract.md K13)."""
-    rendered = {object.id for object in _all_objects(stage)} | {object.id for object in stage.cluster.bootstrap}
-    return tuple(sorted(_phantoms(stage).keys() - rendered - stage.cluster.sources.keys()))
-
-
 def _phantoms(stage: Stage) -> dict[ObjectId, Live]:
     """What Kustomizations need and nothing in Git renders: it must be there, or they would not be ready."""
     empty = World()
@@ -265,11 +260,10 @@ def _records(stage: Stage, facets: Facets, live: Mapping[ObjectId, Live]) -> Ite
 def _releases(stage: Stage, live: Mapping[ObjectId, Live]) -> Iterator[tuple[tuple[str, str], Manifest]]:
     for id, one in live.items():
         if isinstance(one.spec, HelmReleaseSpec):
-            release, content = one.spec.release, stage.charts.get(id)
-            key = (release.storage, release.name)
-            kept = frozenset(o.id for o in content or () if _is_kept(live, o.id))
+            content = stage.charts.get(id)
             ids = ids_of(content or ())
-            yield key, Manifest(ids, kept, known=content is not None)
+            kept = frozenset(id for id in ids if _is_kept(live, id))
+            yield key_of(one.spec.release), Manifest(ids, kept, known=content is not None)
 
 
 def _is_kept(live: Mapping[ObjectId, Live], id: ObjectId) -> bool:

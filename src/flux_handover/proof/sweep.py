@@ -11,6 +11,7 @@ from typing import assert_never
 from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile import Deletion, How
 from flux_handover.proof.reconcile_kustomization import KEEPS, KEEPS_IGNORED, deletes_inventory
+from flux_handover.proof.stored import manifest_of
 from flux_handover.proof.world import (
     ControllerSpec,
     Environment,
@@ -61,7 +62,7 @@ def _finalizer(world: World, environment: Environment, id: ObjectId) -> Iterator
             if deletes_inventory(world, environment.gates, live):
                 yield from (Deletion(other, id, How.FINALIZER) for other in _pruned(world, environment, id))
         case HelmReleaseSpec(release=release):
-            manifest = world.releases.get((release.storage, release.name))
+            manifest = manifest_of(world, release)
             if manifest is not None and not is_suspended(live):
                 yield from (Deletion(other, id, How.UNINSTALL) for other in sorted(manifest.objects - manifest.kept))
         case FluxInstanceSpec():

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from flux_handover.model.rendering import Build
-from flux_handover.objects import PRUNE, ObjectId, id_of
+from flux_handover.objects import PRUNE, ObjectId, id_of, mapping
 from flux_handover.plan.listings import documents_of
 from flux_handover.plan.operations import (
     AddFile,
@@ -128,9 +128,8 @@ def _content(build: Build, id: ObjectId) -> Mapping[str, Any]:
 def deeply(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """The paths of fields that differ, down to the fields of a mapping that only one side has."""
     if _is_mapping(old, new):
-        old, new = old or {}, new or {}
-        for key in sorted({*old, *new}):
-            yield from deeply(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+        for key in sorted({*mapping(old), *mapping(new)}):
+            yield from deeply(mapping(old).get(key), mapping(new).get(key), f"{path}.{key}" if path else str(key))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from deeply(one, other, f"{path}[{index}]")

@@ -84,9 +84,7 @@ def _folded(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _step(report: GuardReport) -> Iterator[str]:
-    for one in report.deletes:
-        if not one.cascade:
-            yield _deleted(report, one)
+    yield from (_deleted(report, one) for one in report.direct)
     yield from (_finding(finding) for finding in report.findings if finding.severity is not Severity.INFO)
     yield from map(_trace, told(report, [one for one in report.deletes[:ROWS] if not one.cascade]))
     for waived in report.waived:

@@ -34,15 +34,14 @@ def word_of(verdict: Safety) -> str:
 
 
 def _deletes(report: GuardReport, screen: Screen) -> Iterator[RenderableType]:
-    direct = [one for one in report.deletes if not one.cascade]
     if not report.deletes:
         yield text("deletes nothing")
         return
-    alarms = [one for one in direct if not one.expected]
-    expected = [one for one in direct if one.expected]
-    if alarms:
-        yield text(f"deletes {counted(len(total(report, alarms)), 'object')}, not all of them meant:", "bold red")
-        yield from _listed(report, alarms, screen)
+    expected = [one for one in report.direct if one.expected]
+    if report.alarms:
+        found = total(report, report.alarms)
+        yield text(f"deletes {counted(len(found), 'object')}, not all of them meant:", "bold red")
+        yield from _listed(report, report.alarms, screen)
     if expected:
         yield text(f"deletes {counted(len(total(report, expected)), 'object')} that left Git on purpose:")
         yield from _listed(report, expected, screen)
@@ -105,10 +104,12 @@ def _traced(one: Deleted) -> Iterator[RenderableType]:
 
 def _others(report: GuardReport, screen: Screen) -> Iterator[RenderableType]:
     """Findings that are not already said by the list of deletions."""
-    deleted = {one.id.full for one in report.deletes if not one.cascade and not one.expected}
+    deleted = {one.id.full for one in report.alarms}
     others = [finding for finding in report.findings if not (_is_deletion(finding) and finding.subject in deleted)]
-    shown = others if screen.is_full else [f for f in others if f.severity is not Severity.INFO]
-    yield from findings_page(shown)
+    if screen.is_full:
+        yield from findings_page(others)
+    else:
+        yield from findings_page([finding for finding in others if finding.severity is not Severity.INFO])
 
 
 def _is_deletion(finding: Finding) -> bool:

@@ -118,12 +118,16 @@ def indented(*parts: RenderableType, by: int = 2) -> Indented:
     return Indented(parts, by)
 
 
+def _width(cell: RenderableType) -> int:
+    return cell.cell_len if isinstance(cell, Text) else 0
+
+
 def columns(rows: Iterable[Iterable[RenderableType]], *, gap: int = 2) -> Table:
     """Rows in aligned columns, without lines; where they do not fit, long cells are wrapped and short ones are not."""
     cells = [tuple(row) for row in rows]
     table = Table.grid(padding=(0, gap, 0, 0), expand=False)
     for column in zip_longest(*cells, fillvalue=""):
-        widest = max((cell.cell_len if isinstance(cell, Text) else 0 for cell in column), default=0)
+        widest = max(map(_width, column), default=0)
         table.add_column(overflow="fold", no_wrap=widest <= SHORT, min_width=min(widest, SHORT))
     for row in cells:
         table.add_row(*row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -120,7 +121,7 @@ def _reasons(same: Sequence[Judgement], screen: Screen) -> Iterator[str]:
     if screen.is_full:
         yield from (f"{one.obligation.value}: {line}" for one in same for line in _evidence(one))
     elif same[0].verdict is not Verdict.HOLDS:
-        yield from dict.fromkeys(line for one in same for line in _evidence(one))
+        yield from dict.fromkeys(chain.from_iterable(map(_evidence, same)))
 
 
 def _evidence(judgement: Judgement) -> Iterator[str]:

@@ -8,6 +8,7 @@ from flux_handover.documents import read_documents
 from flux_handover.findings import Location, Severity
 from flux_handover.model.render import NO_NAMESPACE
 from flux_handover.model.rendering import Build, BuildStatus, Failure
+from flux_handover.model.settings_texts import bytes_of
 from flux_handover.objects import KUSTOMIZE_GROUP, id_of
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Pair, Sign, View, in_pair, in_tree
@@ -74,10 +75,9 @@ def is_generated(build: Build, tree: Tree) -> bool:
 
 
 def _is_flux_object(tree: Tree, where: Location | None) -> bool:
-    content = tree.files[where.file].content if where and where.file in tree else None
-    if where is None or content is None:
+    if where is None:
         return False
-    documents = read_documents(where.file, content).documents
+    documents = read_documents(where.file, bytes_of(tree, where.file)).documents
     return any(id_of(document.mapping).group == KUSTOMIZE_GROUP for document in documents)
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, starmap
 from types import MappingProxyType, TracebackType
 from typing import Any
 
 from flux_handover.adapters.cluster import Cluster, Manifest
 from flux_handover.errors import ClusterError
-from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, id_of, mapping
+from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, id_of, mapping, text_at
 
 MANAGER = "flux-handover-sandbox"
 REASON, BUILD_FAILED = "NotInSandbox", "BuildFailed"
@@ -58,7 +59,7 @@ def unserved(id: ObjectId, manifest: Manifest, served: Served) -> str:
     """Why a source can fetch nothing; empty where it can, and for all that is no source."""
     if id.kind not in SOURCES or is_static(manifest):
         return ""
-    url = str(mapping(manifest.get("spec")).get("url") or "")
+    url = text_at(mapping(manifest.get("spec")), "url")
     return "" if served(url) else f"{url or 'its address'} is not served in the sandbox"
 
 
@@ -89,9 +90,9 @@ def source_of(id: ObjectId, manifest: Manifest) -> tuple[ObjectId | None, str]:
     reference = mapping(spec.get("chartRef")) or mapping(chart.get("sourceRef"))
     if not reference:
         return None, ""
-    namespace = str(reference.get("namespace") or id.namespace)
-    source = ObjectId(SOURCE_GROUP, str(reference.get("kind", "")), namespace, str(reference.get("name", "")))
-    return source, str(chart.get("chart") or "")
+    namespace = text_at(reference, "namespace", id.namespace)
+    source = ObjectId(SOURCE_GROUP, text_at(reference, "kind"), namespace, text_at(reference, "name"))
+    return source, text_at(chart, "chart")
 
 
 def is_static(manifest: Manifest) -> bool:
@@ -181,7 +182,7 @@ class Lifter:
 
     def turn(self) -> None:
         """Lifts what needs it now."""
-        manifests = [manifest for group, kind in KINDS for manifest in self._cluster.list(group, kind)]
+        manifests = list(chain.from_iterable(starmap(self._cluster.list, KINDS)))
         by_id: Mapping[ObjectId, Any] = {id_of(manifest): manifest for manifest in manifests}
         reasons = {**unreachable(manifests, self._served), **unbuilt(manifests, self.unbuildable)}
         for id, reason in reasons.items():
