@@ -254,6 +254,14 @@ def test_a_base_that_never_built_is_unknown_once_it_builds(judge: Judge) -> None
     assert "no revision tells what it applied last" in report.undecided[0]
 
 
+def test_a_base_that_never_built_is_unknown_once_it_builds_nothing(judge: Judge) -> None:
+    emptied = {**BROKEN, "apps/kustomization.yaml": listing()}
+
+    report = judged_from(judge, BROKEN, [BROKEN], emptied)
+
+    assert report.verdict is Safety.UNKNOWN
+
+
 def test_a_base_that_stays_broken_is_no_matter(judge: Judge) -> None:
     report = judged_from(judge, BROKEN, [BROKEN], {**BROKEN, **MORE})
 

@@ -13,6 +13,7 @@ from itertools import chain
 
 from flux_handover.findings import Finding
 from flux_handover.model.building import Builder
+from flux_handover.model.rendering import BuildStatus
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
 from flux_handover.proof.deletions import Deleted, deletions_of
@@ -164,7 +165,7 @@ def _outcome(carried: _Carried, stage: Stage) -> tuple[Staged, World, Outcome]:
 def _next(carried: _Carried, view: View, stage: Stage, signs: Signs, outcome: Outcome, start: World) -> _Carried:
     live = outcome.world.live
     gone = {id for id in start.live if id not in live} | {id for id in carried.gone if id not in live}
-    built = {build.id for build in view.cluster if build.objects}
+    built = {build.id for build in view.cluster if build.status is BuildStatus.OK}
     return replace(
         carried,
         view=view,
@@ -181,7 +182,7 @@ def _doubts(carried: _Carried, view: View) -> Iterator[str]:
     """Kustomizations that prune again, from an inventory that nobody here knows."""
     for id in sorted(carried.doubtful):
         build = view.cluster.builds.get(id)
-        if build is None or (build.objects and build.ks.prune):
+        if build is None or (build.status is BuildStatus.OK and build.ks.prune):
             event = "is deleted" if build is None else "builds again"
             yield f"{id} {event}, and no revision tells what it applied last"
 
