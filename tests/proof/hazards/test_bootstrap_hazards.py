@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from proof.fleets import FLUX, FLUX_VERSION, ROOT, Files, Judge, config, instance, ks, listing, release
 
@@ -119,6 +121,21 @@ def test_a_change_like_it_that_does_not(judge: Judge, code: str) -> None:
     before, _, after = CASES[code]
 
     assert code not in judge.codes(before, after)
+
+
+ENCODED = base64.b64encode(CERTAIN.replace("OPENSSH", "ED25519").encode() + b"AAAA" * 9).decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (CERTAIN.replace("OPENSSH", "ED25519"), True),
+        (f"machine:\n  ca: {{key: {ENCODED}}}\n", True),
+        (f"machine:\n  ca: {{crt: {base64.b64encode(b'-----BEGIN CERTIFICATE-----' + b'A' * 40).decode()}}}\n", False),
+    ],
+)
+def test_a_private_key_is_found_by_its_first_line_also_in_base64(judge: Judge, content: str, found: bool) -> None:
+    assert ("B9" in judge.codes({}, {"machines/first.yaml": content})) is found
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import posixpath
 import re
@@ -29,7 +30,9 @@ _TWO_PARTS = re.compile(r"^\d+\.\d+$")
 _SYNC = re.compile(r"\bhelmfile\b(?P<options>.*?)\s(?:sync|apply)\b")
 _PATH = re.compile(r"--path[=\s]+[\"']?(?:\./)?([\w./-]+)")
 _TOOLS = re.compile(r"\b(?:flux-local|flate|kubeconform|flux-handover)\b")
-_PRIVATE = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1[A-Z0-9]{20}")
+_PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|AGE-SECRET-KEY-1[A-Z0-9]{20}")
+# A PEM block in Base64: so much of it holds the whole first line.
+_ENCODED = re.compile(rb"LS0tLS1CRUdJTi[A-Za-z0-9+/]{42}")
 _CONTROLLERS = ("kustomize-controller", "source-controller", "helm-controller")
 _ACTING = ("workflow", "task runner", "script")
 _MONITORS = ("PodMonitor", "ServiceMonitor", "VMPodScrape", "PrometheusRule")
@@ -205,7 +208,7 @@ def blind_guard(view: View) -> Iterator[Sign]:
 
 @in_pair("B9", "secret committed", "S1")
 def secret_committed(pair: Pair) -> Iterator[Sign]:
-    """A new file holds a private key in the clear.
+    """A new file holds a private key in the clear, as text or in Base64.
 
     Why: whoever reads the repository has the cluster; removing it later does not take it out of the history.
     Example: generated machine configuration, added with everything else in an emergency.
@@ -218,7 +221,9 @@ def secret_committed(pair: Pair) -> Iterator[Sign]:
 
 
 def _has_key(file: File) -> bool:
-    return bool(_PRIVATE.search(file.content or b""))
+    content = file.content or b""
+    encoded = (base64.b64decode(found) for found in _ENCODED.findall(content))
+    return any(_PRIVATE.search(text) for text in (content, *encoded))
 
 
 @in_pair("B10", "settings of the source lost", "S4", Severity.WARNING)
