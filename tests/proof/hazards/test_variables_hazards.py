@@ -129,6 +129,12 @@ def test_a_change_like_it_that_does_not(judge: Judge, code: str) -> None:
     assert code not in judge.codes(before, after)
 
 
+def test_a_fix_does_not_arrive_either_in_the_revision_that_breaks_the_root(judge: Judge) -> None:
+    waiting = ROOT.replace("prune: true", "prune: true\n  wait: true")
+
+    assert {"V2", "G8"} <= judge.codes({}, {**STUCK_ROOT, "clusters/main/root.yaml": waiting})
+
+
 def controller(*arguments: str) -> Object:
     id = ObjectId("apps", "Deployment", "flux-system", "kustomize-controller")
     container = {"name": "manager", "image": "ghcr.io/fluxcd/kustomize-controller:v1.6.1", "args": list(arguments)}

@@ -48,7 +48,7 @@ def fix_cannot_arrive(pair: Pair) -> Iterator[Sign]:
     """
     root = pair.after.cluster.root
     old, new = pair.before.cluster.builds.get(root), pair.after.cluster.builds.get(root)
-    if old and new and new.failure and old.failure and old.ks.object.spec != new.ks.object.spec:
+    if old and new and new.failure and old.ks.object.spec != new.ks.object.spec:
         message = f"{root} changes its own spec, and does not build, so the change cannot reach the cluster"
         yield Sign(message, root, place_of(pair.after, root))
 
