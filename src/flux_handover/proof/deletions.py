@@ -39,7 +39,8 @@ DATABASES = frozenset(
         ("dragonflydb.io", "Dragonfly"),
     }
 )
-STATEFUL_KINDS = frozenset({("", "PersistentVolumeClaim"), ("", "PersistentVolume"), *DATABASES})
+STORAGE = frozenset({("", "PersistentVolumeClaim"), ("", "PersistentVolume"), ("storage.k8s.io", "StorageClass")})
+STATEFUL_KINDS = STORAGE | DATABASES
 
 
 @dataclass(frozen=True, slots=True)

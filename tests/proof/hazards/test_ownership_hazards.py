@@ -136,6 +136,14 @@ def test_an_application_that_is_removed_on_purpose_is_no_finding(judge: Judge) -
     }
 
 
+def test_a_storage_class_is_no_ordinary_object(judge: Judge) -> None:
+    disk = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: slow}\nprovisioner: disks.example.org\n"
+
+    (found,) = judge.findings({**CHILD, "more/disk.yaml": disk}, {**CHILD, "more/disk.yaml": None})
+
+    assert (found.hazard, found.subject) == ("O13", "StorageClass.storage.k8s.io//slow")
+
+
 def test_what_goes_along_is_in_the_message_of_what_takes_it(judge: Judge) -> None:
     (found,) = judge.findings({**CHILD, "more/claim.yaml": CLAIM}, NO_CHILD)
 
