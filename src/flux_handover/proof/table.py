@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, ItemsView, Iterator, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Hashable, ItemsView, Iterator, KeysView, Mapping
+from typing import Generic, TypeVar, overload
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Hashable)
+Other = TypeVar("Other")
 
 
 class Table(Mapping[K, V], Generic[K, V]):
@@ -32,8 +33,24 @@ class Table(Mapping[K, V], Generic[K, V]):
     def __contains__(self, key: object) -> bool:
         return key in self._entries
 
+    # The mixin's ways over `__getitem__` are an order slower, and every search goes through these three.
+
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+    @overload
+    def get(self, key: K, default: V, /) -> V: ...
+    @overload
+    def get(self, key: K, default: Other, /) -> V | Other: ...
+    def get(self, key: K, default: V | Other | None = None, /) -> V | Other | None:
+        """What a key has, or the default."""
+        return self._entries.get(key, default)
+
+    def keys(self) -> KeysView[K]:
+        """The keys."""
+        return self._entries.keys()
+
     def items(self) -> ItemsView[K, V]:
-        """The entries; the mixin's way over `__getitem__` is an order slower, and every search goes through here."""
+        """The entries."""
         return self._entries.items()
 
     def __hash__(self) -> int:
