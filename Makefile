@@ -47,7 +47,7 @@ test-sandbox: setup $(VENV)/.go ## what needs a real control plane, or upstream'
 	$(PYTEST) -m "(sandbox or cli_binary) and not full"
 
 .PHONY: test-sandbox-full
-test-sandbox-full: setup $(VENV)/.go ## the same, from every phase and with every method
+test-sandbox-full: setup $(VENV)/.go ## the same, all worlds from seeds, back from every phase, a bare cluster, the corpus if it is there
 	$(PYTEST) -m "sandbox or cli_binary"
 
 .PHONY: golden

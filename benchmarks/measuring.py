@@ -27,6 +27,7 @@ class Program:
     statuses: frozenset[int]
     before: Callable[[], None] = lambda: None
     limit: float = 60.0
+    sample: float = _SAMPLE_SECONDS
 
 
 class TooSlow(Exception):
@@ -102,7 +103,7 @@ def run(program: Program) -> Run:
     late = threading.Event()
     timer = threading.Timer(program.limit, _stop, (process.pid, late))
     timer.start()
-    with _peak(process.pid) as peak:
+    with _peak(process.pid, program.sample) as peak:
         complaint = process.stderr.read() if process.stderr else b""
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
@@ -125,12 +126,12 @@ def _stop(group: int, late: threading.Event) -> None:
 
 
 @contextmanager
-def _peak(pid: int) -> Iterator[list[int]]:
+def _peak(pid: int, every: float) -> Iterator[list[int]]:
     """The largest resident size in KiB of a process with its children, sampled while the block runs."""
     peak, done = [0], threading.Event()
 
     def sample() -> None:
-        while not done.wait(_SAMPLE_SECONDS):
+        while not done.wait(every):
             peak[0] = max(peak[0], sum(map(_resident, _family(pid))))
 
     thread = threading.Thread(target=sample, daemon=True)
@@ -144,12 +145,13 @@ def _peak(pid: int) -> Iterator[list[int]]:
 
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return
-    for child in children:
-        yield from _family(int(child))
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = thread.read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            yield from _family(int(child))
 
 
 def _resident(pid: int) -> int:

@@ -53,6 +53,14 @@ def test_a_run_counts_the_memory_of_children(tmp_path: Path) -> None:
     assert run(program("parent", parent, tmp_path)).megabytes >= 80
 
 
+def test_a_run_counts_what_a_thread_started(tmp_path: Path) -> None:
+    large = "import time; kept = bytearray(80_000_000); time.sleep(0.3)"
+    start = f"lambda: subprocess.run([sys.executable, '-c', {large!r}], check=True)"
+    parent = f"import subprocess, sys, threading\none = threading.Thread(target={start})\none.start()\none.join()"
+
+    assert run(program("parent", parent, tmp_path)).megabytes >= 80
+
+
 def test_a_program_that_fails_is_no_measurement(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="broken ended with 3"):
         run(program("broken", "raise SystemExit(3)", tmp_path))
