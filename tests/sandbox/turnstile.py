@@ -23,6 +23,7 @@ NAME = "turnstile"
 WAIT_SECONDS = 25
 PAUSE_SECONDS = 15
 Owner = tuple[str, str]
+Key = tuple[str, str, str, str]
 CONTROLLER = "system:serviceaccount:flux-system:kustomize-controller"
 Manifest = Mapping[str, Any]
 
@@ -54,20 +55,30 @@ class Turnstile:
     def __init__(self) -> None:
         self._held: set[Owner] = set()
         self._keeping: set[Owner] = set()
+        self._taken: dict[Key, Owner] = {}
         self._pauses: dict[Owner, Pause] = {}
         self._stops: dict[Owner, Stop] = {}
 
     @contextmanager
     def hold(self, ks: ObjectId) -> Iterator[None]:
         """Lets a Kustomization write and delete nothing until the end of the block."""
-        with among(self._held, (ks.namespace, ks.name)):
+        with self._among(self._held, (ks.namespace, ks.name)):
             yield
 
     @contextmanager
     def keep(self, ks: ObjectId) -> Iterator[None]:
         """Lets a Kustomization delete nothing until the end of the block."""
-        with among(self._keeping, (ks.namespace, ks.name)):
+        with self._among(self._keeping, (ks.namespace, ks.name)):
             yield
+
+    @contextmanager
+    def _among(self, owners: set[Owner], owner: Owner) -> Iterator[None]:
+        owners.add(owner)
+        try:
+            yield
+        finally:
+            owners.discard(owner)
+            self._taken = {key: old for key, old in tuple(self._taken.items()) if old != owner}
 
     @contextmanager
     def pause(self, ks: ObjectId) -> Iterator[Pause]:
@@ -106,7 +117,14 @@ class Turnstile:
             pause.reached.set()
             if not pause.over.wait(PAUSE_SECONDS):
                 pause.late.set()
-        return owner in self._held or (owner in self._keeping and asked["operation"] == "DELETE")
+        if asked["operation"] == "DELETE":
+            # It may have looked at the labels before another one changed them.
+            owner = self._taken.get(key_of(asked), owner)
+            return owner in self._held or owner in self._keeping
+        before = owner_of({"object": asked.get("oldObject")})
+        if before != owner and (before in self._held or before in self._keeping):
+            self._taken[key_of(asked)] = before
+        return owner in self._held
 
     def _is_stopped(self, owner: Owner, asked: Manifest) -> bool:
         stop = self._stops.get(owner)
@@ -120,14 +138,10 @@ class Turnstile:
         return True
 
 
-@contextmanager
-def among(owners: set[Owner], owner: Owner) -> Iterator[None]:
-    """Keeps an owner in a set until the end of the block."""
-    owners.add(owner)
-    try:
-        yield
-    finally:
-        owners.discard(owner)
+def key_of(asked: Manifest) -> Key:
+    """Group, kind, namespace and name of what is written or deleted."""
+    kind = asked["kind"]
+    return kind["group"], kind["kind"], str(asked.get("namespace")), asked["name"]
 
 
 def owner_of(asked: Manifest) -> Owner:
