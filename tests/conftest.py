@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from planning import Reader
 
+from flux_handover.adapters.cache import CachedBuilder
 from flux_handover.adapters.engine import Engine
 
 # How fast an example is made says something of the machine, not of the code.
@@ -32,5 +33,5 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def reader(engine: Engine) -> Reader:
-    """Snapshots, plans and proofs that tests share."""
-    return Reader(engine)
+    """Snapshots, plans and proofs that tests share, by a builder that remembers within one run, as the verbs' does."""
+    return Reader(CachedBuilder(engine, None))

@@ -10,6 +10,7 @@ from typing import Any
 
 from builders import yaml_text
 
+from flux_handover.adapters.cache import CachedBuilder
 from flux_handover.adapters.engine import Engine
 from flux_handover.catalogue.distributions import components
 from flux_handover.catalogue.manifests import artifact_manifests
@@ -42,7 +43,7 @@ DEMO = Path(__file__).parents[1] / "src" / "flux_handover" / "demo" / "repositor
 class Reader:
     """Snapshots, plans and proofs of trees, each made once: they are values, so tests share them."""
 
-    engine: Engine
+    engine: Engine | CachedBuilder
     seen: dict[Key, Snapshot] = field(default_factory=dict)
     planned: dict[tuple[Key, Options], Plan] = field(default_factory=dict)
     proved: dict[tuple[Key, Options], tuple[Proof, ...]] = field(default_factory=dict)
