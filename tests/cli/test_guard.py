@@ -102,6 +102,7 @@ def test_what_may_change_is_not_remembered(
     assert answers_in(remembered) == []
 
 
+@pytest.mark.slow
 def test_all_phases_of_a_plan_as_one_commit_are_refused_with_the_events_that_lose_flux(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

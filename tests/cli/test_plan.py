@@ -157,6 +157,7 @@ def test_nothing_is_left_after_the_last_phase(
     assert said("commit", repository, capsys, "--revision", last)["commits"] == []
 
 
+@pytest.mark.slow
 def test_after_a_phase_the_later_ones_are_left(
     handed_over: tuple[Path, Report], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from builders import repo, yaml_text
+from lanes import slow_but
 from model.detecting import ROOT
 from planning import Reader, names_of
 
@@ -97,7 +98,7 @@ def test_every_phase_is_proved(layout: str, reader: Reader) -> None:
     assert {proof.phase: proof.verdict for proof in proofs} == dict.fromkeys(names_of(plan), Verdict.HOLDS)
 
 
-@pytest.mark.parametrize("layout", SITES)
+@pytest.mark.parametrize("layout", slow_but({"by hand"}, SITES))
 def test_after_each_phase_the_phases_after_it_are_left(layout: str, reader: Reader) -> None:
     plan = reader.plan(SITES[layout]())
 

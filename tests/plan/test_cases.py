@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from lanes import slowly
 from planning import CASES, Reader, names_of, shown, tree_of
 
 from flux_handover.proof.obligations import Verdict
 from flux_handover.tree import Tree
 
 NAMES = sorted(path.name for path in CASES.glob("plan-*"))
+LONG_TO_PROVE = {"plan-remote-base", "plan-settings-of-every-spelling", "plan-namespace-directories"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -37,7 +39,7 @@ def test_nothing_is_left_to_plan_after_the_last_phase(name: str, reader: Reader)
     assert names_of(reader.plan(end)) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slowly(LONG_TO_PROVE, NAMES))
 def test_every_phase_of_a_case_is_proved(name: str, reader: Reader) -> None:
     tree = tree_of(CASES / name / "before")
     plan = reader.plan(tree)

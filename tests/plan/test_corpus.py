@@ -53,6 +53,7 @@ def test_the_first_users_settings_are_carried(reader: Reader) -> None:
     assert len(target.components) == 6
 
 
+@pytest.mark.slow
 def test_the_first_users_plan_goes_on_where_each_phase_left(reader: Reader) -> None:
     commits = reader.plan(unpacked(FIRST)).phases[1:]
 

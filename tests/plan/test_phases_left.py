@@ -1,6 +1,7 @@
 """The phase reached follows from content alone (rules.md R3), whoever wrote it."""
 
 import pytest
+from lanes import slow_but
 from planning import CASES, DEMO, Reader, names_of, tree_of
 
 from flux_handover.plan.edits import edited
@@ -11,8 +12,16 @@ from flux_handover.tree import Tree
 REPOSITORIES = {"demo": DEMO, **{path.name: path / "before" for path in sorted(CASES.glob("plan-*"))}}
 
 
-@pytest.mark.parametrize("name", REPOSITORIES)
-@pytest.mark.parametrize("form", list(InstanceForm))
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        *((InstanceForm.HELMRELEASE, name) for name in REPOSITORIES),
+        *(
+            pytest.param(InstanceForm.MANIFEST, *one.values, marks=one.marks)
+            for one in slow_but({"demo"}, REPOSITORIES)
+        ),
+    ],
+)
 def test_planning_after_each_phase_gives_the_phases_after_it(name: str, form: InstanceForm, reader: Reader) -> None:
     options = Options(instance_as=form)
     plan = reader.plan(tree_of(REPOSITORIES[name]), options)

@@ -240,23 +240,34 @@ def test_after_the_last_phase_nothing_is_left(reader: Reader) -> None:
     assert names_of(reader.plan(plan.phases[-1].tree)) == []
 
 
+MANY_KINDS = [
+    pytest.param("", id="no values"),
+    pytest.param("logLevel: error\nwatchAllNamespaces: false\n", id="all controllers"),
+    pytest.param("multitenancy:\n  enabled: true\n  defaultServiceAccount: tenant\n", id="tenancy"),
+    pytest.param("clusterDomain: cluster.example\n", id="domain"),
+    pytest.param("sourceWatcher:\n  create: false\nimageReflectionController:\n  create: false\n", id="components"),
+    pytest.param("rbac:\n  createAggregation: false\n", id="aggregation"),
+    pytest.param("kustomizeController:\n  envFrom:\n    secret:\n      name: keys\n", id="environment"),
+    pytest.param("helmController:\n  resources:\n    limits:\n      cpu: 2\n      memory: 2Gi\n", id="limits"),
+    pytest.param("helmController:\n  labels:\n    team: red\n  replicas: 2\n", id="labels"),
+    pytest.param("imagePullSecrets:\n  - name: pull\n", id="pull secrets"),
+    pytest.param(VALUES, id="many"),
+]
+NEWEST, OLDER = "2.18.3", ("2.16.4", "2.17.2")
+
+
 @pytest.mark.parametrize(
-    "values",
+    ("version", "values"),
     [
-        pytest.param("", id="no values"),
-        pytest.param("logLevel: error\nwatchAllNamespaces: false\n", id="all controllers"),
-        pytest.param("multitenancy:\n  enabled: true\n  defaultServiceAccount: tenant\n", id="tenancy"),
-        pytest.param("clusterDomain: cluster.example\n", id="domain"),
-        pytest.param("sourceWatcher:\n  create: false\nimageReflectionController:\n  create: false\n", id="components"),
-        pytest.param("rbac:\n  createAggregation: false\n", id="aggregation"),
-        pytest.param("kustomizeController:\n  envFrom:\n    secret:\n      name: keys\n", id="environment"),
-        pytest.param("helmController:\n  resources:\n    limits:\n      cpu: 2\n      memory: 2Gi\n", id="limits"),
-        pytest.param("helmController:\n  labels:\n    team: red\n  replicas: 2\n", id="labels"),
-        pytest.param("imagePullSecrets:\n  - name: pull\n", id="pull secrets"),
-        pytest.param(VALUES, id="many"),
+        *(pytest.param(NEWEST, *one.values, id=f"{NEWEST}-{one.id}") for one in MANY_KINDS),
+        *(pytest.param(version, VALUES, id=f"{version}-many") for version in OLDER),
+        *(
+            pytest.param(version, *one.values, id=f"{version}-{one.id}", marks=pytest.mark.slow)
+            for version in OLDER
+            for one in MANY_KINDS[:-1]
+        ),
     ],
 )
-@pytest.mark.parametrize("version", ["2.16.4", "2.17.2", "2.18.3"])
 def test_the_instance_runs_what_the_release_ran(values: str, version: str, reader: Reader) -> None:
     plan = reader.plan(site(values, version))
     instance = {

@@ -45,12 +45,11 @@ def broken(cluster: Cluster) -> list[str]:
 @pytest.mark.parametrize(
     ("tree", "name"),
     [
-        (tree_of(moved(aviary(), "", "./")), "."),
-        (tree_of(moved(aviary(), "", ".")), "."),
-        (tree_of(moved(aviary(), "a/b/c/d", "a/b/c/d/")), "a/b/c/d"),
-        (from_oci(), "clusters/aviary"),
+        pytest.param(tree_of(moved(aviary(), "", "./")), ".", id="top"),
+        pytest.param(tree_of(moved(aviary(), "", ".")), ".", id="dot", marks=pytest.mark.slow),
+        pytest.param(tree_of(moved(aviary(), "a/b/c/d", "a/b/c/d/")), "a/b/c/d", id="deep", marks=pytest.mark.slow),
+        pytest.param(from_oci(), "clusters/aviary", id="oci"),
     ],
-    ids=["top", "dot", "deep", "oci"],
 )
 def test_a_root_is_handed_over_wherever_it_lies(tree: Tree, name: str, reader: Reader) -> None:
     plan = reader.plan(tree)

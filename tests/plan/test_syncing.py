@@ -125,8 +125,8 @@ def test_every_field_comes_back(root: str, source: str, reader: Reader) -> None:
     ("reference", "sync_ref", "is_patched"),
     [
         ("branch: main", "refs/heads/main", False),
-        ("tag: v3", "refs/tags/v3", False),
-        ("name: refs/pull/3/head", "refs/pull/3/head", False),
+        pytest.param("tag: v3", "refs/tags/v3", False, marks=pytest.mark.slow),
+        pytest.param("name: refs/pull/3/head", "refs/pull/3/head", False, marks=pytest.mark.slow),
         ('semver: ">=1.0.0"', "refs/heads/main", True),
         ("branch: nest\n    commit: 0123456789abcdef0123456789abcdef01234567", "refs/heads/nest", True),
     ],

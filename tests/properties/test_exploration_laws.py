@@ -69,6 +69,7 @@ def test_few_seeded_worlds_are_too_large_for_brute_force() -> None:
     assert sum(decided) > 7
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(SEEDS)
 def test_the_reduced_search_agrees_with_brute_force(seed: int) -> None:
