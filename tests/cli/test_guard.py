@@ -207,6 +207,22 @@ def test_one_revision_is_compared_with_where_it_branched_off(fleets: Path, capsy
     assert "branched off main" in shown.err
 
 
+def test_three_dots_compare_with_what_both_have(fleets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = git(fleets, "rev-parse", "HEAD")
+    git(fleets, "checkout", "-q", "-b", "side")
+    add(fleets, {"README.md": "words"})
+    git(fleets, "checkout", "-q", "main")
+    add(fleets, {"clusters/main/late.yaml": config("late")})
+
+    assert run(["guard", "main", "side", "--repository", str(fleets)]) == 0
+    two = capsys.readouterr()
+    found = report(fleets, capsys, "main...side")
+
+    assert "ConfigMap/notes/late" in two.out
+    assert "counts as removed" in two.err
+    assert (found["base"], found["deletes"]) == (base, [])
+
+
 def test_what_is_staged_is_compared_with_the_last_commit(fleets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (fleets / "apps/memos.yaml").write_text("a: *nowhere\n")
 
@@ -393,7 +409,10 @@ def test_text_names_deletions_first_and_traces_on_demand(fleets: Path, capsys: p
         (("nowhere", "HEAD"), "there is no revision 'nowhere'"),
         (("HEAD", "HEAD", "HEAD"), "more than two revisions"),
         ((), "say which revisions to compare"),
-        (("HEAD...HEAD",), "three dots"),
+        (("HEAD...HEAD", "HEAD"), "three dots"),
+        (("nowhere...HEAD",), "there is no revision 'nowhere'"),
+        (("--staged", "HEAD"), "the last commit alone"),
+        (("--staged", "--each"), "the last commit alone"),
         (("HEAD", "HEAD", "--each", "--fail-on", "never"), "fail-on"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from builders import commit_tree, git, git_repository
-from proof.fleets import Files, fleet, listing
+from proof.fleets import Files, config, fleet, listing
 
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / ".github/actions/guard/action.yaml").read_text())
@@ -44,6 +44,7 @@ def ran(script: str, repository: Path, base: str, head: str, **more: str) -> tup
         "BASE": base,
         "HEAD": head,
         "REPOSITORY": str(repository),
+        "EVENT": "push",
         "EACH": "false",
         "FAIL_ON": "error",
         "ARGUMENTS": "",
@@ -71,6 +72,19 @@ def test_a_branch_that_is_new_is_compared_with_where_it_branched_off(fleets: Pat
     head = commit_tree(fleets, fleet(ONLY_NOTES), "Change")
 
     assert ran(SCRIPTS[script], fleets, NEVER, head)[0] == 1
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_what_a_pull_request_lacks_because_its_target_moved_on_is_not_removed(fleets: Path, script: str) -> None:
+    git(fleets, "checkout", "-q", "-b", "side")
+    head = commit_tree(fleets, fleet({"README.md": "words"}), "Change")
+    git(fleets, "checkout", "-q", "main")
+    base = commit_tree(fleets, fleet({"clusters/main/late.yaml": config("late")}), "Move on")
+
+    status, summary = ran(SCRIPTS[script], fleets, base, head, EVENT="pull_request")
+
+    assert status == 0
+    assert "late" not in summary
 
 
 def test_the_action_writes_what_code_scanning_reads(fleets: Path) -> None:

@@ -22,7 +22,7 @@ Format = Literal["text", "json", "markdown", "sarif"]
 
 
 def guard(
-    *revisions: Annotated[str, Parameter(name="REVISION", help="BASE HEAD, BASE..HEAD, or only HEAD.")],
+    *revisions: Annotated[str, Parameter(name="REVISION", help="BASE HEAD, BASE..HEAD, BASE...HEAD, or only HEAD.")],
     each: Annotated[
         bool,
         Parameter(

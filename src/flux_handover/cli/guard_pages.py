@@ -61,9 +61,10 @@ def _sights(file: Path | None) -> Sights:
 
 
 def _range(wanted: Judged, tools: Opened) -> Range:
+    each = Each.ALONE if wanted.each else Each.TOGETHER
     if wanted.staged:
-        return staged_range(tools.repository)
-    return range_of(tools.repository, wanted.revisions, Each.ALONE if wanted.each else Each.TOGETHER)
+        return staged_range(tools.repository, wanted.revisions, each)
+    return range_of(tools.repository, wanted.revisions, each)
 
 
 def _streamed(found: Iterator[GuardReport], verbose: bool) -> Iterator[tuple[GuardReport, str]]:

@@ -10,7 +10,7 @@ from functools import partial
 
 from flux_handover.adapters.git import Repository
 from flux_handover.cli.reading import Opened
-from flux_handover.cli.revisions import named
+from flux_handover.cli.revisions import DOTS, named
 from flux_handover.cli.showing import note
 from flux_handover.errors import UnreadableRepository, UsageError
 from flux_handover.model.building import Network
@@ -53,8 +53,10 @@ class Asked:
     sights: Sights = field(default_factory=dict)
 
 
-def staged_range(repository: Repository) -> Range:
+def staged_range(repository: Repository, revisions: Sequence[str], each: Each) -> Range:
     """From the last commit to what is staged."""
+    if revisions or each is Each.ALONE:
+        raise UsageError("what is staged is compared with the last commit alone", hint="leave out what is beside it")
     if repository.is_bare:
         raise UsageError("a bare repository has nothing staged", where=str(repository.path))
     return Range(repository.resolve("HEAD"), (STAGED,))
@@ -63,12 +65,9 @@ def staged_range(repository: Repository) -> Range:
 def range_of(repository: Repository, revisions: Sequence[str], each: Each) -> Range:
     """The range that one or two revisions name."""
     base, head = _ends(repository, revisions)
-    if repository.merge_base(base, head) is None:
-        raise UsageError(
-            f"{_short(base)} and {_short(head)} have no commit in common",
-            where=str(repository.path),
-            hint="name two revisions of one history; in a CI checkout, fetch all of it",
-        )
+    common = _common(repository, base, head)
+    if common not in (base, head):
+        note(f"what only {_short(base)} has counts as removed; to compare from {_short(common)}, write BASE...HEAD")
     if each is Each.TOGETHER:
         return Range(base, (head,))
     heads = repository.first_parents(base, head)
@@ -77,7 +76,21 @@ def range_of(repository: Repository, revisions: Sequence[str], each: Each) -> Ra
     return Range(base, heads)
 
 
+def _common(repository: Repository, base: str, head: str) -> str:
+    common = repository.merge_base(base, head)
+    if common is None:
+        raise UsageError(
+            f"{_short(base)} and {_short(head)} have no commit in common",
+            where=str(repository.path),
+            hint="name two revisions of one history; in a CI checkout, fetch all of it",
+        )
+    return common
+
+
 def _ends(repository: Repository, revisions: Sequence[str]) -> tuple[str, str]:
+    if len(revisions) == 1 and DOTS in revisions[0]:
+        base, head = (repository.resolve(end or "HEAD") for end in revisions[0].split(DOTS, 1))
+        return _common(repository, base, head), head
     match named(revisions):
         case [base, head]:
             return repository.resolve(base), repository.resolve(head)

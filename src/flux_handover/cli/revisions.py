@@ -7,6 +7,9 @@ from itertools import chain
 
 from flux_handover.errors import UsageError
 
+DOTS = "..."
+"""Between two revisions: from the newest commit that both have, as in Git."""
+
 
 def named(revisions: Sequence[str]) -> tuple[str, ...]:
     """Each revision by itself; what is left out beside two dots is HEAD."""
@@ -14,7 +17,7 @@ def named(revisions: Sequence[str]) -> tuple[str, ...]:
 
 
 def _ends(revision: str) -> tuple[str, ...]:
-    if "..." in revision:
-        raise UsageError("three dots are not understood", hint="write BASE..HEAD, or two revisions")
+    if DOTS in revision:
+        raise UsageError("three dots are not understood here", hint="write BASE..HEAD, or two revisions")
     base, dots, head = revision.partition("..")
     return (base or "HEAD", head or "HEAD") if dots else (base,)
