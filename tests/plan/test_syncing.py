@@ -100,9 +100,9 @@ def rendered(target: Target, reader: Reader) -> tuple[Object, ...]:
     ("root", "source"),
     [
         (ROOT_FIELDS, SOURCE_FIELDS),
-        ("  interval: 1h0m0s\n", "  interval: 5m0s\n"),
+        pytest.param("  interval: 1h0m0s\n", "  interval: 5m0s\n", marks=pytest.mark.slow),
         ("  deletionPolicy: Orphan\n", "  proxySecretRef:\n    name: proxy\n"),
-        ("  retryInterval: 1m0s\n", "  provider: azure\n"),
+        pytest.param("  retryInterval: 1m0s\n", "  provider: azure\n", marks=pytest.mark.slow),
         ("  dependsOn:\n  - name: other\n  serviceAccountName: keeper\n", "  suspend: true\n"),
         (
             "  force: true\n  healthChecks:\n  - {apiVersion: v1, kind: Secret, name: a, namespace: b}\n",
