@@ -138,6 +138,40 @@ def test_a_private_key_is_found_by_its_first_line_also_in_base64(judge: Judge, c
     assert ("B9" in judge.codes({}, {"machines/first.yaml": content})) is found
 
 
+CHECKED_OUT = """jobs:
+  compare:
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          path: ./proposed/
+      - uses: docker://ghcr.io/allenporter/flux-local:v7.0.0
+        with:
+          args: >-
+            diff ks
+            --path %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "absent"),
+    [
+        ("clusters/main", False),
+        ("proposed/clusters/main", False),
+        ("/github/workspace/clusters/main/", False),
+        ("/github/workspace/proposed/clusters/main", False),
+        ("/github/workspace/proposed/", False),
+        ("/tmp/rendered", False),
+        ("/github/workspace/proposed/clusters/old", True),
+        ("/github/workspace/clusters/old", True),
+        ("merged/clusters/main", True),
+    ],
+)
+def test_a_job_looks_where_it_checked_the_repository_out(judge: Judge, path: str, absent: bool) -> None:
+    found = judge.codes({}, {".github/workflows/check.yaml": CHECKED_OUT % path})
+
+    assert ("B8" in found) == absent
+
+
 @pytest.mark.parametrize(
     ("action", "problem"),
     [

@@ -6,7 +6,7 @@ import base64
 import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from flux_handover.findings import Location, Severity
 from flux_handover.model.flux import HelmRelease, helm_releases
@@ -15,6 +15,7 @@ from flux_handover.model.references_text import Confidence, mentions
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import Object, ObjectId, ids_of, listed, mapping
 from flux_handover.plan import present
+from flux_handover.plan.listings import is_below
 from flux_handover.proof.hazards.losses import is_flux_object
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, in_pair, in_tree, live
@@ -22,13 +23,15 @@ from flux_handover.proof.hazards.stuck import broken_property
 from flux_handover.proof.hazards.synced import Instance, instance_of
 from flux_handover.proof.hazards.texts import Listed, helmfile_releases, is_mentioned, lines_of
 from flux_handover.proof.staging import root_source
-from flux_handover.tree import File, Tree
+from flux_handover.tree import File, Tree, clean_path
 
 _RANGE = re.compile(r"[x*^~<>= |]")
 _TAG = re.compile(r":v?(\d+\.\d+\.\d+)(?:@|$)")
 _TWO_PARTS = re.compile(r"^\d+\.\d+$")
 _SYNC = re.compile(r"\bhelmfile\b(?P<options>.*?)\s(?:sync|apply)\b")
 _PATH = re.compile(r"--path[=\s]+[\"']?(?:\./)?([\w./-]+)")
+_CHECKOUT = re.compile(r"\s*path:\s*[\"']?(?:\./)?([\w.-][\w./-]*?)/?[\"']?\s*$")
+_WORKSPACE = "/github/workspace/"
 _TOOLS = re.compile(r"\b(?:flux-local|flate|kubeconform|flux-handover)\b")
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|AGE-SECRET-KEY-1[A-Z0-9]{20}")
 # A PEM block in Base64: so much of it holds the whole first line.
@@ -200,10 +203,25 @@ def blind_guard(view: View) -> Iterator[Sign]:
     Example: `flux-local build --path kubernetes/flux/cluster`, after the directory was renamed.
     Do: correct the path, and make the check required.
     """
-    for where, line in lines_of(view.tree, "workflow"):
+    lines = list(lines_of(view.tree, "workflow"))
+    checkouts = {(where.file, found[1]) for where, line in lines if (found := _CHECKOUT.match(line))}
+    for where, line in lines:
         found = _PATH.search(line) if _TOOLS.search(line) or "--path" in line else None
-        if found and "$" not in line[: found.end()] and not view.tree.is_directory(found[1]):
+        places = {"", *(path for file, path in checkouts if file == where.file)}
+        if found and "$" not in line[: found.end()] and not _is_there(found[1], places, view.tree):
             yield Sign(f"a workflow looks at {found[1]}, which is not there", None, where)
+
+
+def _is_there(path: str, places: Collection[str], tree: Tree) -> bool:
+    """Whether a directory that a job names lies in the repository, checked out at one of these places.
+
+    A step in a container finds the workspace at `/github/workspace`; other absolute paths are of no repository.
+    """
+    inside = path.removeprefix(_WORKSPACE)
+    if inside.startswith("/"):
+        return True
+    clean = clean_path(inside)
+    return any(tree.is_directory(clean[len(place) :]) for place in places if is_below(clean, place))
 
 
 @in_pair("B9", "secret committed", "S1")
