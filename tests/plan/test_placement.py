@@ -109,6 +109,29 @@ def test_a_list_that_puts_everything_into_the_namespace_of_flux_counts_as_its_li
     assert not layout.manners.writes_namespace
 
 
+def test_the_list_with_the_namespace_itself_comes_before_a_list_that_fills_it(reader: Reader) -> None:
+    namespace = "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: flux-system\n"
+    files = {
+        "top/kustomization.yaml": listing(
+            "flux.yaml", "tower.yaml", "charts.yaml", "apps.yaml", more="namespace: flux-system\n"
+        ),
+        "top/charts.yaml": ks("charts", "./charts"),
+        "charts/kustomization.yaml": listing("map.yaml"),
+        "charts/map.yaml": config_map("charts", "flux-system"),
+        "top/apps.yaml": ks("apps", "./apps"),
+        "apps/kustomization.yaml": listing("./flux", "one.yaml", "two.yaml"),
+        "apps/one.yaml": config_map("one", "letters"),
+        "apps/two.yaml": config_map("two", "letters"),
+        "apps/flux/kustomization.yaml": listing("namespace.yaml", "./addons/ks.yaml"),
+        "apps/flux/namespace.yaml": namespace,
+        "apps/flux/addons/ks.yaml": ks("addons", "./apps/flux/addons/app", more="  targetNamespace: flux-system\n"),
+        "apps/flux/addons/app/kustomization.yaml": listing("map.yaml"),
+        "apps/flux/addons/app/map.yaml": config_map("addons", "flux-system"),
+    }
+
+    assert placed(reader, base(files)).listing == "apps/flux/kustomization.yaml"
+
+
 def test_a_template_of_bootstrap_decides_before_any_neighbour(reader: Reader) -> None:
     layout = placed(reader, tree_of(DEMO))
 

@@ -147,14 +147,15 @@ def _home(
 
 def _score(
     listing: Listing, installation: Installation, cluster: Cluster, tree: Tree, neighbours: tuple[Neighbour, ...]
-) -> tuple[int, int, int, int]:
-    """Lists the Namespace and neighbours for it; neighbours for it; the Namespace; Flux's own files."""
+) -> tuple[int, int, int, int, int]:
+    """Lists the Namespace and neighbours for it; neighbours for it; any; the Namespace itself; Flux's own files."""
     here = [n for n in neighbours if n.listing == listing]
     for_flux = [n for n in here if _destination(n.build) == installation.namespace]
     is_root = sum(1 for n in here if n.build.id == cluster.root)
-    brings = int(_brings_namespace(listing, tree, installation.namespace))
+    declares = _declares_namespace(listing, tree, installation.namespace)
+    brings = int(declares or _fills_namespace(listing, tree, installation.namespace))
     own = int(any(file in listing.files for file in installation.files)) + is_root
-    return (2 * brings + int(len(for_flux) > is_root), len(for_flux) - is_root, int(bool(here)), own)
+    return (2 * brings + int(len(for_flux) > is_root), len(for_flux) - is_root, int(bool(here)), int(declares), own)
 
 
 def _destination(build: Build) -> str:
@@ -164,12 +165,15 @@ def _destination(build: Build) -> str:
     return found.most_common(1)[0][0] if found else build.id.namespace
 
 
-def _brings_namespace(listing: Listing, tree: Tree, namespace: str) -> bool:
-    """Whether the list names the file with the Namespace, or puts everything it lists into it."""
-    if any(document.mapping.get("namespace") == namespace for document in documents_of(tree, listing.path)):
-        return True
+def _declares_namespace(listing: Listing, tree: Tree, namespace: str) -> bool:
+    """Whether the list names the file with the Namespace."""
     id = ObjectId("", "Namespace", "", namespace)
     return any(document_of(tree, file, id) for file in listing.files if file in tree)
+
+
+def _fills_namespace(listing: Listing, tree: Tree, namespace: str) -> bool:
+    """Whether the list puts everything that it names into the Namespace."""
+    return any(document.mapping.get("namespace") == namespace for document in documents_of(tree, listing.path))
 
 
 def _home_under(directory: str, listings: tuple[Listing, ...]) -> Listing:
