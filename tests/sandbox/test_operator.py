@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from proof.worlds import (
+    INSTANCE_CRD,
+    KUSTOMIZATION_CRD,
+    KUSTOMIZE_CONTROLLER,
+    Fleet,
+    controller,
+    helm,
+    instance,
+    namespace,
+    plain,
+)
 
 from flux_handover.adapters.sandbox.binaries.providers import Program
 from flux_handover.adapters.sandbox.pods.pod import Happening
@@ -21,6 +33,8 @@ from flux_handover.adapters.sandbox.session import Sandbox, running_sandbox
 from flux_handover.catalogue.manifests import install_manifests
 from flux_handover.objects import HELM_GROUP, OPERATOR_GROUP, SOURCE_GROUP, ObjectId, mapping
 from flux_handover.plan.embedded import POST_RENDERERS
+from flux_handover.proof.exploration import explore
+from flux_handover.proof.reconcile_cluster import Remove, UserStep
 
 pytestmark = pytest.mark.sandbox
 Obtain = Callable[..., Mapping[str, Program]]
@@ -139,3 +153,36 @@ def test_manifests_of_flux_are_stored_under_their_version(sandbox: Sandbox) -> N
     assert digest.startswith("sha256:")
     assert sandbox.world.registry.tags(HOST, "fluxcd/flux-manifests") == ("v2.9.4",)
     assert sandbox.world.has("oci://ghcr.io/fluxcd/flux-manifests")
+
+
+def possible(*steps: UserStep) -> frozenset[ObjectId]:
+    """What the model says can be deleted where a release brings the instance, and the instance these components."""
+    components = (controller(version=(2, 9, 4)), plain(namespace("flux-system")), plain(KUSTOMIZATION_CRD))
+    fleet = Fleet(flux="v2.9.4", operator=VERSION).hosting().chart("components", *components).at("root", "1", ())
+    fleet.chart("flux-instance", instance())
+    start = fleet.rest(helm("flux-instance"), plain(INSTANCE_CRD)).world
+    reach = explore((replace(start, crashes=0),), fleet.environment, steps)
+    assert reach.complete
+    return frozenset(reach.deletions)
+
+
+def test_uninstalling_the_release_of_the_instance_uninstalls_flux(sandbox: Sandbox, eventually: Eventually) -> None:
+    known = {helm_release("flux-instance"), INSTANCE, KUSTOMIZE_CONTROLLER, KUSTOMIZATION_CRD, namespace("flux-system")}
+    expected = possible(UserStep(Remove(helm_release("flux-instance"))))
+
+    there = {id for id in known if sandbox.cluster.get(id) is not None}
+    sandbox.cluster.delete(helm_release("flux-instance"))
+    eventually(
+        lambda: all(is_gone(sandbox, id) for id in expected), seconds=120, what="all is gone that the model says"
+    )
+
+    assert there == known
+    assert {id for id in known if is_gone(sandbox, id)} == expected
+    assert namespace("flux-system") not in expected
+    assert sandbox.runner.running("flux-operator")
+
+
+def is_gone(sandbox: Sandbox, id: ObjectId) -> bool:
+    """Whether an object was deleted, or will be."""
+    found = sandbox.cluster.get(id)
+    return found is None or "deletionTimestamp" in mapping(found.get("metadata"))
