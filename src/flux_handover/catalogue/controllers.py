@@ -1,7 +1,8 @@
 """How the controllers of a Flux version behave where their versions differ (semantics section 8).
 
 These gates decide what a transition deletes. Each was read in the source of the controller or
-measured on it; flags are not among the facts, so a carried flag is neither known nor unknown here.
+measured on it. Of flags only those are facts that an older controller is known to refuse; any other is
+neither known nor unknown here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,12 @@ from functools import cache
 
 from flux_handover.catalogue.distributions import components, controller_version
 from flux_handover.catalogue.versions import is_at_least
+
+ARGUMENTS_SINCE = {
+    "--sops-age-secret": "v2.7.0",
+    "--watch-configs-label-selector": "v2.7.0",
+    "CancelHealthCheckOnNewRevision": "v2.7.0",
+}
 
 
 class SkippedIds(Enum):
@@ -70,6 +77,11 @@ def helm_gates(flux_version: str) -> HelmGates:
         applies_server_side=is_at_least(tag, "v1.5.0"),
         combines_post_renderers=is_at_least(tag, "v1.6.0"),
     )
+
+
+def argument_since(key: str) -> str:
+    """The Flux version that brought a flag or a feature gate; empty where that is not known."""
+    return ARGUMENTS_SINCE.get(key, "")
 
 
 def controllers(flux_version: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from proof.fleets import FLUX, Files, Judge, config, ks, listing
+from proof.fleets import FLUX, FLUX_VERSION, Files, Judge, config, ks, listing
 
 from flux_handover.findings import Severity
 
@@ -115,3 +115,32 @@ def test_the_same_field_is_refused_by_no_version_or_by_the_running_one(judge: Ju
     found = judge.findings(WITH_FLUX, installed("strategy: {name: RetryOnFailure}, haste: 1"))
 
     assert {one.hazard for one in found} & {"A3", "A4"} == {"A3"}
+
+
+PATCH = """  patches:
+  - target: {kind: Deployment, name: kustomize-controller}
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/args/-, value: %s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "version", "expected"),
+    [
+        ("--sops-age-secret=age", "v2.6.4", True),
+        ("--sops-age-secret=age", "v2.7.5", False),
+        ("--feature-gates=CancelHealthCheckOnNewRevision=true", "v2.6.4", True),
+        ("--concurrent=7", "v2.6.4", False),
+    ],
+)
+def test_an_argument_that_the_running_controller_does_not_know_crashes_it(
+    judge: Judge, argument: str, version: str, expected: bool
+) -> None:
+    installed = {"clusters/main/flux.yaml": FLUX.replace(FLUX_VERSION, version)}
+    patched = {"clusters/main/flux.yaml": installed["clusters/main/flux.yaml"] + PATCH % argument}
+
+    found = [one for one in judge.findings(installed, patched) if one.hazard == "A4"]
+
+    assert bool(found) is expected
+    assert {one.grade for one in found} <= {"S1"}
+    assert [one for one in judge.findings(patched, patched) if one.hazard == "A4"] == []

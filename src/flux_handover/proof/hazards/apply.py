@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from flux_handover import catalogue
 from flux_handover.findings import Severity
 from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases
+from flux_handover.model.installation import Setting
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
 from flux_handover.objects import SOURCE_GROUP, Object, ObjectId, ids_of, mapping, text_at
 from flux_handover.proof.hazards.build import broken
@@ -98,6 +99,21 @@ def newer_field(pair: Pair) -> Iterator[Sign]:
         if _misfits(object, version) and _fits_newer(object):
             message = f"{object.id} needs a newer Flux than {version}: {_misfits(object, version)[0]}"
             yield Sign(message, object.id, place_in(pair.after, build, object.id))
+    yield from _newer_arguments(pair)
+
+
+def _newer_arguments(pair: Pair) -> Iterator[Sign]:
+    """Arguments and feature gates that the change brings, and that the controller does not know yet."""
+    version, before = pair.after.installation.version, {_named_by(one) for one in pair.before.installation.settings}
+    for setting in pair.after.installation.settings if catalogue.has(version) else ():
+        since = catalogue.argument_since(setting.key)
+        if since and not catalogue.is_at_least(version, since) and _named_by(setting) not in before:
+            message = f"{setting.key} crashes {setting.target.name} of Flux {version}: it came with {since}"
+            yield Sign(message, setting.target, setting.where, grade="S1")
+
+
+def _named_by(setting: Setting) -> tuple[ObjectId, str]:
+    return setting.target, setting.key
 
 
 def _changed(pair: Pair) -> Iterator[tuple[Build, Object]]:
