@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import jsonschema_rs
 import pytest
+from planning import DEMO, Reader, tree_of
 
 from flux_handover.errors import UsageError
 from flux_handover.plan.phases import PhaseName
+from flux_handover.plan.target import InstanceForm, Options
 from flux_handover.proof.obligations import Obligation
 from flux_handover.report.codes import explained, explanations
 from flux_handover.report.explain_text import codes_text, explain_text
@@ -56,3 +59,13 @@ def test_the_json_obeys_its_schema() -> None:
     report = json.loads(encoded(explain_report(explained("retire"))))
 
     jsonschema_rs.validate(json.loads(schema_of("explain", ExplainReport)), report)
+
+
+@pytest.mark.parametrize("form", InstanceForm)
+def test_a_plan_names_only_codes_that_can_be_explained(form: InstanceForm, reader: Reader) -> None:
+    phases = reader.plan(tree_of(DEMO), Options(instance_as=form)).phases
+    texts = [*(gate.why for phase in phases for gate in phase.gates), *(s.text for p in phases for s in p.way_back)]
+    codes = {code for said in texts for code in re.findall(r"\(([A-Z]\d+)\)", said)}
+
+    assert codes
+    assert {explained(code).code for code in codes} == codes

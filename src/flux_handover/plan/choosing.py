@@ -233,7 +233,7 @@ def _asked(installation: Installation, asked: str, where: str) -> OperatorFacts:
     if not is_at_least(facts.version, OLDEST_ADOPTING):
         raise UsageError(
             f"operator {facts.version} does not protect what it adopts",
-            hint=f"use {OLDEST_ADOPTING} or newer: older ones set no opt-out that kustomize-controller honours (R11)",
+            hint=f"use {OLDEST_ADOPTING} or newer: older ones set no opt-out that kustomize-controller honours",
         )
     fitting = newest_operator_serving(installation.version)
     if installation.version not in facts.flux_versions:

@@ -93,7 +93,7 @@ def before_instance(target: Target) -> tuple[Gate, ...]:
             condition="the kind FluxInstance is established",
             command=f"kubectl wait crd/{INSTANCES} --for=condition=Established --timeout=60s",
             expect=f"customresourcedefinition.apiextensions.k8s.io/{INSTANCES} condition met",
-            why="an unknown kind fails the dry run of a whole stage (E14)",
+            why="an unknown kind fails the dry run of a whole stage",
             looks_for=IsReady(definition, "Established"),
         ),
     )
@@ -354,7 +354,7 @@ def _adopted(target: Target, installation: Installation) -> Iterator[Gate]:
             condition=f"the operator owns all {len(ids)} objects of this scope, and kustomize-controller none",
             command=f"kubectl {place}get {kinds} -l app.kubernetes.io/part-of=flux -o jsonpath='{path}'",
             expect="\n".join(f"{id.kind}/{id.name} {target.instance_id.name} [] Disabled" for id in sorted(ids)),
-            why="an object that still carries the old owner's label can be deleted by it (E4)",
+            why="an object that still carries the old owner's label can be deleted by it",
             looks_for=Every(tuple(owned(id, target.instance_id.name) for id in ids)),
         )
 

@@ -33,7 +33,7 @@ def _adopted(kind: str, object: Object, target: Target) -> Gate:
         condition=f"the operator owns {id}, and kustomize-controller does not",
         command=f"kubectl -n {id.namespace} get {kind} {id.name} -o jsonpath='{OWNERSHIP}'",
         expect=f"{instance} [] Disabled",
-        why="what still carries the label of the root would be deleted by it, and everything with it (E1)",
+        why="what still carries the label of the root would be deleted by it, and everything with it",
         looks_for=owned(id, instance),
     )
 
@@ -50,7 +50,7 @@ def _kept(kind: str, object: Object) -> Iterator[Gate]:
             condition=f"the live {id} has the fields that it had in Git",
             command=f"kubectl -n {id.namespace} get {kind} {id.name} -o jsonpath='{paths}'",
             expect=" ".join(value for _, value in plain),
-            why="the operator drops every field that neither its template nor a patch has (E5)",
+            why="the operator drops every field that neither its template nor a patch has",
             looks_for=_having(id, plain),
         )
 
