@@ -136,6 +136,23 @@ def test_an_application_that_is_removed_on_purpose_is_no_finding(judge: Judge) -
     }
 
 
+@pytest.mark.parametrize(
+    ("sync", "expected"),
+    [
+        ("path: apps, name: second", True),
+        ("path: ./apps/, name: second", True),
+        ("path: apps, name: apps", False),
+        ("path: more, name: second", False),
+    ],
+)
+def test_a_sync_beside_the_kustomization_of_its_directory_is_a_second_owner(
+    judge: Judge, sync: str, expected: bool
+) -> None:
+    found = judge.findings({}, synced(sync))
+
+    assert any(one.hazard == "O6" and "spec.sync" in one.message for one in found) is expected
+
+
 def test_a_storage_class_is_no_ordinary_object(judge: Judge) -> None:
     disk = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: slow}\nprovisioner: disks.example.org\n"
 

@@ -87,6 +87,19 @@ def two_owners(view: View) -> Iterator[Sign]:
     for id, owners in sorted(view.cluster.owners().items()):
         if len(set(owners)) > 1:
             yield Sign(f"{id} is applied by {names(set(owners))}", id, place_of(view, id))
+    yield from _beside_sync(view)
+
+
+def _beside_sync(view: View) -> Iterator[Sign]:
+    """Kustomizations of another name that apply the directory which `sync` of the FluxInstance applies."""
+    instance, source = instance_of(view.cluster), view.cluster.builds[view.cluster.root].ks.source
+    if instance is None or not instance.has_sync:
+        return
+    for build in view.cluster:
+        ks = build.ks
+        if ks.source == source and ks.path == instance.sync_path and ks.id.name != instance.sync_name:
+            message = f"{instance.id} applies {ks.path or '.'} by spec.sync, as {ks.id} does"
+            yield Sign(message, instance.id, place_of(view, instance.id))
 
 
 @also_in_pair("O6")
