@@ -123,6 +123,25 @@ def test_a_change_like_it_that_does_not(judge: Judge, code: str) -> None:
     assert code not in judge.codes(before, after)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("[apply, --filename=../apps/nowhere.yaml]", True),
+        ("[apply, -f, ../apps/nowhere.yaml]", True),
+        ("[apply, -k, ../apps/nowhere]", True),
+        ("[apply, --filename=../apps/notes.yaml]", False),
+        ("[apply, -k, ../apps]", False),
+        ("[apply, -f, -]", False),
+        ("[apply, --filename, 'https://example.org/a.yaml']", False),
+    ],
+)
+def test_a_hook_applies_what_is_there(judge: Judge, arguments: str, expected: bool) -> None:
+    hook = f"{{events: [postsync], command: kubectl, args: {arguments}}}"
+    text = f"releases:\n- {{name: one, chart: oci://charts.example.org/one, hooks: [{hook}]}}\n"
+
+    assert ("B1" in judge.codes({}, {FILE: text})) is expected
+
+
 ENCODED = base64.b64encode(CERTAIN.replace("OPENSSH", "ED25519").encode() + b"AAAA" * 9).decode()
 
 

@@ -6,7 +6,8 @@ import base64
 import json
 import posixpath
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
 
 from flux_handover.findings import Location, Severity
 from flux_handover.model.flux import HelmRelease, helm_releases
@@ -32,6 +33,8 @@ _SYNC = re.compile(r"\bhelmfile\b(?P<options>.*?)\s(?:sync|apply)\b")
 _PATH = re.compile(r"--path[=\s]+[\"']?(?:\./)?([\w./-]+)")
 _CHECKOUT = re.compile(r"\s*path:\s*[\"']?(?:\./)?([\w.-][\w./-]*?)/?[\"']?\s*$")
 _WORKSPACE = "/github/workspace/"
+_FILE_OPTIONS = ("-f", "-k", "--filename", "--kustomize")
+_FILE_OPTION = re.compile(r"(?:-f|-k|--filename|--kustomize)=(.*[^-].*)")
 _TOOLS = re.compile(r"\b(?:flux-local|flate|kubeconform|flux-handover)\b")
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|AGE-SECRET-KEY-1[A-Z0-9]{20}")
 # A PEM block in Base64: so much of it holds the whole first line.
@@ -43,26 +46,37 @@ _MONITORS = ("PodMonitor", "ServiceMonitor", "VMPodScrape", "PrometheusRule")
 
 @in_tree("B1", "helmfile names a missing file", "S2")
 def missing_values(view: View) -> Iterator[Sign]:
-    """A release of a helmfile takes values from a file that is not there.
+    """A release of a helmfile takes values from a file that is not there, or a hook of it applies one.
 
     Why: the bootstrap of a new cluster stops at it, on the day it is needed.
     Example: `values: [../apps/dns/values.yaml]`, after the directory was renamed.
     Do: correct the path; render the helmfile in CI.
     """
     for release in helmfile_releases(view.tree):
-        for path in _value_files(release):
-            if path not in view.tree:
-                message = f"release {release.name} takes values from {path}, which is not there"
-                yield Sign(message, None, release.where)
+        values = (("takes values from", value) for value in listed(release.content.get("values")))
+        applied = (("has a hook that applies", value) for value in _hook_files(release))
+        for verb, path in _inside(release, (*values, *applied)):
+            if path not in view.tree and not view.tree.is_directory(path):
+                yield Sign(f"release {release.name} {verb} {path}, which is not there", None, release.where)
 
 
-def _value_files(release: Listed) -> Iterator[str]:
-    """The files of values that a release names by a plain path inside the repository."""
+def _inside(release: Listed, named: Iterable[tuple[str, object]]) -> Iterator[tuple[str, str]]:
+    """Those that are plain paths inside the repository, from its top."""
     directory = posixpath.dirname(release.where.file)
-    for value in listed(release.content.get("values")):
+    for verb, value in named:
         if isinstance(value, str) and "{{" not in value and "://" not in value:
             path = posixpath.normpath(posixpath.join(directory, value))
-            yield from () if path.startswith("..") else (path,)
+            yield from () if path.startswith("..") else ((verb, path),)
+
+
+def _hook_files(release: Listed) -> Iterator[str]:
+    """What the hooks of a release hand to kubectl."""
+    for hook in listed(release.content.get("hooks")):
+        if mapping(hook).get("command") == "kubectl":
+            words = [str(word) for word in listed(mapping(hook).get("args"))]
+            yield from (found[1] for word in words if (found := _FILE_OPTION.fullmatch(word)))
+            pairs = pairwise(words)
+            yield from (value for option, value in pairs if option in _FILE_OPTIONS and value != "-")
 
 
 @in_tree("B2", "variable handed to Helm", "S0")
