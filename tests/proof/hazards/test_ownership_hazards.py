@@ -153,6 +153,21 @@ def test_a_sync_beside_the_kustomization_of_its_directory_is_a_second_owner(
     assert any(one.hazard == "O6" and "spec.sync" in one.message for one in found) is expected
 
 
+def test_a_component_that_leaves_the_instance_takes_its_kinds_along(judge: Judge) -> None:
+    four = "source-controller, kustomize-controller, helm-controller, notification-controller"
+
+    def running(components: str) -> Files:
+        values = f"{{instance: {{distribution: {{version: 2.6.4}}, components: [{components}]}}}}"
+        return {
+            "clusters/main/operator.yaml": release("flux-operator", "flux-operator", "0.40.0"),
+            "clusters/main/instance.yaml": release("flux-instance", "flux-instance", "0.40.0", values),
+        }
+
+    findings = judge.findings(running(f"{four}, image-reflector-controller"), running(four))
+
+    assert {(one.hazard, one.grade) for one in findings if "CustomResourceDef" in one.subject} == {("O5", "S0")}
+
+
 def test_a_storage_class_is_no_ordinary_object(judge: Judge) -> None:
     disk = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: slow}\nprovisioner: disks.example.org\n"
 

@@ -12,6 +12,7 @@ from flux_handover.plan import present
 from flux_handover.proof.deletions import STATEFUL_KINDS, Deleted
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Pair, Sign
+from flux_handover.proof.world import is_instance as is_instance_id
 
 SHOWN = 3
 
@@ -43,9 +44,14 @@ def _of_flux(deleted: Deleted, everything: set[ObjectId], judged: _Judged) -> It
     own = bool(everything & ids_of(before.installation.live))
     yield "O3", deleted.id in (before.cluster.root, before.cluster.builds[before.cluster.root].ks.source)
     yield "O10", bool(everything & judged.uninstalling)
-    yield "O5", own and _is_adopted(judged.pair)
-    yield "O4", own
     yield "O7", deleted.counterexample.edge == "E7"
+    yield "O5", (own or _is_unrendered(deleted)) and _is_adopted(judged.pair)
+    yield "O4", own
+
+
+def _is_unrendered(deleted: Deleted) -> bool:
+    """Whether the operator deletes it, since the FluxInstance no longer asks for it."""
+    return deleted.owner is not None and is_instance_id(deleted.owner)
 
 
 def _of_rest(deleted: Deleted, everything: set[ObjectId], judged: _Judged) -> Iterator[tuple[str, bool]]:

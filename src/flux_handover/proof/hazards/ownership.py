@@ -73,7 +73,9 @@ def left_over_components(pair: Pair) -> Iterator[Sign]:
     Example: the image controllers run, and `components` lists four.
     Do: list every component that runs, or remove one on purpose in a commit of its own.
     """
-    yield from lost(pair, "O5")
+    for sign in lost(pair, "O5"):
+        takes_all = sign.subject is not None and sign.subject.kind == "CustomResourceDefinition"
+        yield replace(sign, grade="S0") if takes_all else sign
 
 
 @in_tree("O6", "two owners", "S0")
