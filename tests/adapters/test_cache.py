@@ -219,6 +219,19 @@ CONTENTS = (
 edits = st.lists(st.tuples(st.sampled_from(FILES), st.none() | st.sampled_from(CONTENTS)), min_size=1, max_size=3)
 
 
+def test_a_directory_that_is_gone_is_not_one_without_a_list(engine: Counting, tmp_path: Path) -> None:
+    store = Store(tmp_path, "1")
+    there = edited(TREE, [("barn/kustomization.yaml", CONTENTS[5]), ("barn/d/e.yaml", CONTENTS[0])])
+    gone = there.without("barn/d/e.yaml")
+
+    (first,) = CachedBuilder(engine, store).build(there, [request("barn")])
+    (second,) = CachedBuilder(engine, store).build(gone, [request("barn")])
+
+    assert first.error is not None
+    assert (second,) == engine.build(gone, [request("barn")])
+    assert second.error != first.error
+
+
 @given(st.lists(edits, min_size=2, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_a_remembered_build_is_the_fresh_one_whatever_was_edited(

@@ -150,9 +150,10 @@ def inputs_digest(tree: Tree, reads: Iterable[str]) -> str:
 def _said(tree: Tree, path: str) -> str:
     """What of a path a build can see; a file of the same digest may not have been read, and that is not the same.
 
-    A build that looked for a path in vain sees whether it is a directory.
+    A build that looked for a path in vain sees whether it is a directory, and whether it would be in one.
     """
     entry = tree.files.get(path)
     if entry is None:
-        return "directory" if tree.is_directory(path) else "-"
+        found = "directory" if tree.is_directory(path) else "-"
+        return found if tree.is_directory(path.rpartition("/")[0]) else f"{found}/"
     return f"{entry.kind.value}{entry.digest}{entry.omitted}"
