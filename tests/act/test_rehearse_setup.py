@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from planning import build_of, cluster_of
+from planning import build_of, cluster_of, installation
 
-from flux_handover.act.rehearse_setup import own_variables
-from flux_handover.objects import object_of
+from flux_handover.act.rehearse_setup import own_variables, refuse_what_cannot_be_played
+from flux_handover.errors import SandboxError
+from flux_handover.model.installation import Method
+from flux_handover.objects import ObjectId, object_of
 
 SEALED = "ENC[AES256_GCM,data:c2VjcmV0,iv:aXY=,tag:dGFn,type:str]"
 
@@ -26,6 +28,27 @@ def test_variables_that_flux_also_applies_come_without_what_sops_wrote(stanza: d
 
     assert "sops" not in found
     assert found["stringData"] == {"HOST": "placeholder-host"}
+
+
+@pytest.mark.parametrize(
+    ("method", "owner"),
+    [
+        (Method.HELM_CHART, None),
+        (Method.HELM_CHART, ObjectId("helm.toolkit.fluxcd.io", "HelmRelease", "flux-system", "crane")),
+        (Method.REMOTE_BASE, ObjectId("kustomize.toolkit.fluxcd.io", "Kustomization", "flux-system", "crane")),
+    ],
+)
+def test_what_a_sandbox_cannot_install_is_refused_before_it_starts(method: Method, owner: ObjectId | None) -> None:
+    with pytest.raises(SandboxError) as refusal:
+        refuse_what_cannot_be_played(installation(method=method, owner=owner, files=("crane/flux.yaml",)))
+
+    assert refusal.value.where == "crane/flux.yaml"
+    assert "is not there" in refusal.value.message
+
+
+@pytest.mark.parametrize("method", [Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP, Method.REMOTE_BASE, Method.TERRAFORM])
+def test_what_a_person_applies_is_played(method: Method) -> None:
+    refuse_what_cannot_be_played(installation(method=method, owner=None))
 
 
 def test_variables_in_clear_come_as_they_are() -> None:

@@ -39,6 +39,7 @@ from flux_handover.act.rehearse_setup import (
     furnish,
     install,
     recording_folder,
+    refuse_what_cannot_be_played,
     restarts_of,
     start_flux,
     versions_there,
@@ -150,6 +151,7 @@ def playing(
     programs: Mapping[str, Program], stage: Stage, tree: Tree, journal: Path, told: Callable[[str], None]
 ) -> Iterator[Playing]:
     """A sandbox that is the cluster of a revision, at rest."""
+    refuse_what_cannot_be_played(stage.installation)
     started = time.monotonic()
     with ExitStack() as stack:
         told("starting a control plane")

@@ -29,7 +29,7 @@ from flux_handover.adapters.sandbox.world.world import Network
 from flux_handover.catalogue import distributions
 from flux_handover.errors import ClusterError, SandboxError
 from flux_handover.model.flux import Source
-from flux_handover.model.installation import Installation
+from flux_handover.model.installation import Installation, Method
 from flux_handover.model.origin import is_same_repository
 from flux_handover.model.rendering import BuildStatus, Cluster
 from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, ids_of, mapping
@@ -117,6 +117,22 @@ def furnish(sandbox: Sandbox, stage: Stage) -> None:
     for name in CHARTS:
         definitions = operator.parent / "crds" if name == CHARTS[0] else None
         add_chart(registry, name, stage.operator_version.removeprefix("v"), definitions)
+
+
+def refuse_what_cannot_be_played(installation: Installation) -> None:
+    """Raises SandboxError where what Flux is installed from is not in a sandbox."""
+    match installation.method:
+        case Method.HELM_CHART:
+            missing = "the chart flux2"
+        case Method.REMOTE_BASE if installation.owner is not None:
+            missing = "the repository of Flux's manifests, which kustomize-controller would fetch"
+        case _:
+            return
+    raise SandboxError(
+        f"this Flux cannot be installed in a sandbox: {missing} is not there",
+        where=installation.place,
+        hint="the proof of `plan` holds without it; to see it happen, do the printed steps on a disposable cluster",
+    )
 
 
 def unbuildable(cluster: Cluster) -> Mapping[ObjectId, str]:
