@@ -18,9 +18,16 @@ def test_a_path_that_was_missing_and_appears_is_another_input(appears: str) -> N
 
 
 def test_what_was_not_read_is_no_input() -> None:
-    after = BEFORE.with_file("other/c.yaml", b"a: 1\n").with_file("late/application", b"")
+    before = BEFORE.with_file("late/x.yaml", b"")
+    after = before.with_file("other/c.yaml", b"a: 1\n").with_file("late/application", b"")
 
-    assert inputs_digest(BEFORE, {"late/app", "x.yaml"}) == inputs_digest(after, {"late/app", "x.yaml"})
+    assert inputs_digest(before, {"late/app", "x.yaml"}) == inputs_digest(after, {"late/app", "x.yaml"})
+
+
+def test_a_directory_that_a_path_was_looked_for_in_is_an_input() -> None:
+    after = BEFORE.with_file("late/application", b"")
+
+    assert inputs_digest(BEFORE, {"late/app"}) != inputs_digest(after, {"late/app"})
 
 
 def test_a_file_below_a_listed_directory_is_an_input() -> None:
