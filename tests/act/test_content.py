@@ -9,17 +9,19 @@ import pytest
 from proof.fleets import Files, Judge, config, fleet, ks
 
 from flux_handover.act.content import (
+    NOTHING_WRITTEN,
     Written,
     cleaned,
     contents,
     foreign_changes,
     is_within,
     shared,
+    with_taken_over,
     written_between,
 )
 from flux_handover.adapters.engine import Engine
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import OWNER_NAME, ObjectId, id_of
+from flux_handover.objects import OPERATOR_NAME, OWNER_NAME, ObjectId, id_of, object_of
 
 POND = ObjectId("", "ConfigMap", "gardens", "pond")
 KEY = ObjectId("", "Secret", "gardens", "key")
@@ -119,3 +121,19 @@ def test_what_two_kustomizations_apply_is_not_compared() -> None:
     assert shared(once) == frozenset()
     assert notes in shared(twice)
     assert notes not in written_between(once, twice).rendered
+
+
+def test_what_the_operator_takes_over_it_may_write(engine: Engine) -> None:
+    (cluster,) = Judge(engine).read(fleet(), "a").clusters
+    (source,) = (object for _, object in cluster.objects() if object.id.kind == "GitRepository")
+    taken = object_of({**source.data, "spec": {**source.data["spec"], "ref": {"name": "refs/heads/main"}}})
+
+    written = with_taken_over(NOTHING_WRITTEN, cluster, [taken, object_of(config_map("notes"))])
+
+    assert written.fields.keys() == {source.id}
+    assert {"spec.ref.branch", "spec.ref.name", f"metadata.labels.{OPERATOR_NAME}"} <= written.fields[source.id]
+    assert "spec.url" not in written.fields[source.id]
+
+
+def config_map(name: str) -> Mapping[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "notes"}}

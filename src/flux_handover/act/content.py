@@ -16,7 +16,20 @@ from typing import Any
 from flux_handover.act.gates import View
 from flux_handover.adapters.cluster import Manifest
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import OWNER_NAME, OWNER_NAMESPACE, ObjectId, id_of, mapping
+from flux_handover.objects import (
+    KUSTOMIZE_GROUP,
+    OPERATOR_NAME,
+    OPERATOR_NAMESPACE,
+    OWNER_NAME,
+    OWNER_NAMESPACE,
+    PRUNE,
+    SOURCE_GROUP,
+    SSA,
+    Object,
+    ObjectId,
+    id_of,
+    mapping,
+)
 from flux_handover.proof.equivalence import CHANGED, changes, differing
 
 OWN_MARKS = frozenset(
@@ -26,6 +39,13 @@ OWN_MARKS = frozenset(
         "deployment.kubernetes.io/revision",
         "kubectl.kubernetes.io/last-applied-configuration",
         "reconcile.fluxcd.io/requestedAt",
+    }
+)
+STAMPS = frozenset(
+    {
+        *(f"metadata.annotations.{name}" for name in (PRUNE, SSA)),
+        *(f"metadata.labels.{name}" for name in (OPERATOR_NAME, OPERATOR_NAMESPACE)),
+        *(f"metadata.labels.app.kubernetes.io/{name}" for name in ("instance", "managed-by", "part-of", "version")),
     }
 )
 WRITTEN_ELSEWHERE = frozenset({"status", "metadata", "apiVersion"})
@@ -52,6 +72,21 @@ def written_between(before: Cluster, after: Cluster) -> Written:
         if change.kind == CHANGED:
             fields[change.id] = fields.get(change.id, frozenset()) | frozenset(change.fields)
     return Written(rendered, MappingProxyType(fields))
+
+
+def with_taken_over(written: Written, before: Cluster, given: Iterable[Object]) -> Written:
+    """The same, and what the operator writes into a root and its source by taking them over from Git.
+
+    `given` is what a FluxInstance renders; the operator stamps its labels and opt-outs on that (semantics 3.6).
+    """
+    rendered = {object.id: object for _, object in before.objects()}
+    fields = dict(written.fields)
+    for object in given:
+        old = rendered.get(object.id)
+        if old is not None and object.id.group in (KUSTOMIZE_GROUP, SOURCE_GROUP):
+            changed = differing(cleaned(old.data), cleaned(object.data))
+            fields[object.id] = fields.get(object.id, frozenset()) | frozenset(changed) | STAMPS
+    return Written(written.rendered, MappingProxyType(fields))
 
 
 def shared(cluster: Cluster) -> frozenset[ObjectId]:

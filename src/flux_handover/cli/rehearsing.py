@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 
 from flux_handover.act.bare_steps import deeds_of
-from flux_handover.act.content import NOTHING_WRITTEN, Written, written_between
+from flux_handover.act.content import NOTHING_WRITTEN, Written, with_taken_over, written_between
 from flux_handover.act.proved import ProvedPlan
 from flux_handover.act.rehearse import (
     PROGRAMS,
@@ -38,8 +39,8 @@ from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import Object
 from flux_handover.plan.phases import PhaseName
 from flux_handover.plan.target import Options
+from flux_handover.proof import stages
 from flux_handover.proof.guard_report import GuardReport
-from flux_handover.proof.stages import operator_version
 from flux_handover.proof.steps import committing
 
 
@@ -98,9 +99,17 @@ def script_of(tools: Opened, wanted: Wanted, snapshot: Snapshot, proved: ProvedP
     for phase in phases:
         after = read(phase.tree, before)
         name = proved.plan.cluster
-        written[phase.name.value] = written_between(before.cluster(name), after.cluster(name))
+        between = written_between(before.cluster(name), after.cluster(name))
+        written[phase.name.value] = with_taken_over(between, before.cluster(name), _given(tools, after, name))
         before = after
     return Script(proved, snapshot.tree, phases, written)
+
+
+def _given(tools: Opened, snapshot: Snapshot, name: str) -> Iterator[Object]:
+    """What the FluxInstances of a cluster render."""
+    revision = stages.Revision(snapshot.revision, snapshot.tree, snapshot.cluster(name))
+    stage = stages.stage_of(revision, None, tools.engine)
+    return chain.from_iterable(map(stage.components, stage.instances))
 
 
 def _plan(tools: Opened, wanted: Wanted, script: Script, snapshot: Snapshot, asked: Asked) -> Rehearsed:
@@ -161,7 +170,7 @@ def _series(tools: Opened, wanted: Wanted, series: str, journal: Path) -> Iterat
 def operator_in(snapshot: Snapshot, cluster: str) -> str:
     """The operator that a revision brings to a cluster; empty where it brings none, or the cluster is not there."""
     found = (one for one in snapshot.clusters if one.name == cluster)
-    return next(map(operator_version, found), "")
+    return next(map(stages.operator_version, found), "")
 
 
 def _revisions(
