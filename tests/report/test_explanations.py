@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import inspect
 import json
 import re
+from pathlib import Path
 
 import jsonschema_rs
 import pytest
@@ -10,6 +12,7 @@ from planning import DEMO, Reader, tree_of
 from flux_handover.errors import UsageError
 from flux_handover.plan.phases import PhaseName
 from flux_handover.plan.target import InstanceForm, Options
+from flux_handover.proof import edges
 from flux_handover.proof.obligations import Obligation
 from flux_handover.report.codes import explained, explanations
 from flux_handover.report.explain_text import codes_text, explain_text
@@ -69,3 +72,12 @@ def test_a_plan_names_only_codes_that_can_be_explained(form: InstanceForm, reade
 
     assert codes
     assert {explained(code).code for code in codes} == codes
+
+
+def test_every_edge_that_a_trace_may_be_named_by_is_explained() -> None:
+    source = Path(inspect.getfile(edges)).read_text()
+
+    named = set(re.findall(r'"(E\d+)"', source))
+
+    assert len(named) > 15
+    assert named <= {one.code for one in explanations() if one.kind == "edge"}

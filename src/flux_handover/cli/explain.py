@@ -17,7 +17,7 @@ def explain(
     *,
     output: TextOrJson = "text",
 ) -> int:
-    """Describe a hazard, an obligation or a phase: what it says, why it matters, what to do."""
+    """Describe a hazard, an edge of a trace, an obligation or a phase: what it says, why it matters, what to do."""
     from flux_handover.cli.showing import screen
     from flux_handover.cli.writing import write
     from flux_handover.report.codes import explained, explanations

@@ -20,7 +20,7 @@ VERBS = (
     Verb("rehearse", "play the plan on a disposable control plane", "flux_handover.cli.rehearse:rehearse"),
     Verb("sandbox", "start or end a control plane without nodes", "flux_handover.cli.sandbox:sandbox"),
     Verb("guard", "compare two revisions, and refuse what would delete or break", "flux_handover.cli.guard:guard"),
-    Verb("explain", "describe a hazard, an obligation or a phase", "flux_handover.cli.explain:explain"),
+    Verb("explain", "describe a hazard, an edge, an obligation or a phase", "flux_handover.cli.explain:explain"),
     Verb("doctor", "say what this machine and a repository lack", "flux_handover.cli.doctor:doctor"),
     Verb("demo", "run all of it on a bundled repository", "flux_handover.cli.demo:demo"),
     Verb("completion", "print the completion script of a shell", "flux_handover.cli.completion:completion"),

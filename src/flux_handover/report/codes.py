@@ -1,17 +1,18 @@
-"""Every code that can be explained: hazards, obligations, phases, waivers."""
+"""Every code that can be explained: hazards, edges, obligations, phases, waivers."""
 
 from __future__ import annotations
 
 import difflib
 
 from flux_handover.errors import UsageError
+from flux_handover.report.edge_explanations import EDGES
 from flux_handover.report.explanations import OBLIGATIONS, PHASES, Explanation
 from flux_handover.report.hazard_explanations import HAZARDS, UNDECIDED, WAIVER
 
 
 def explanations() -> tuple[Explanation, ...]:
     """All of them, in the order of the reference pages."""
-    return (*HAZARDS, *OBLIGATIONS.values(), *PHASES.values(), WAIVER, UNDECIDED)
+    return (*HAZARDS, *EDGES, *OBLIGATIONS.values(), *PHASES.values(), WAIVER, UNDECIDED)
 
 
 def explained(code: str) -> Explanation:
