@@ -285,16 +285,17 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
     ("text", "message"),
     [
         (BOMB, "once aliases are expanded"),
-        ("[" * 1_000_000, "nested more than"),
-        ("- " * 500_000 + "a", "nested more than"),
-        ("".join(" " * depth + "a:\n" for depth in range(1000)), "nested more than"),
-        ("{a: " * 500_000, "nested more than"),
-        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 1000)), "nested more than"),
+        ("[" * 1_000_000, "nest"),
+        ("- " * 500_000 + "a", "nest"),
+        ("".join(" " * depth + "a:\n" for depth in range(1000)), "nest"),
+        ("{a: " * 500_000, "nest"),
+        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 1000)), "nest"),
         ("- a\n" * (content.MAX_NODES + 1), "once aliases are expanded"),
     ],
     ids=["aliases", "brackets", "dashes", "indents", "braces", "alias-depth", "many"],
 )
 def test_a_bomb_is_a_problem_soon(text: str, message: str) -> None:
+    """What is nested too deep is refused by us, or by newer versions of libyaml before us."""
     started = time.process_time()
     found = read_documents("a.yaml", text.encode())
 
