@@ -167,3 +167,18 @@ def test_hazards_that_are_there_already_are_findings(demo: Path, capsys: pytest.
     assert (finding["hazard"], finding["cluster"]) == ("O6", "homelab/flux")
     assert (finding["file"], finding["line"]) == ("homelab/apps/flux-system/namespace.yaml", 3)
     assert "Namespace/flux-system is applied by" in finding["message"]
+
+
+def test_what_does_not_build_is_a_finding_with_its_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo = prepared(tmp_path / "demo")
+    place = demo / "homelab" / "apps" / "welcome" / "podinfo" / "app" / "kustomization.yaml"
+    place.write_text(place.read_text().replace("resources:\n", "resources:\n  - ./nowhere.yaml\n"))
+    git(demo, "commit", "-q", "--all", "-m", "Break")
+
+    report = read(demo, capsys)
+
+    (dangling,) = (one for one in report["findings"] if one["hazard"] == "G7")
+    assert dangling["severity"] == "error"
+    assert dangling["file"] == "homelab/apps/welcome/podinfo/app/kustomization.yaml"
+    assert "nowhere.yaml" in dangling["message"]
+    assert dangling["hint"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from flux_handover.findings import Finding
 from flux_handover.model.building import Builder, Network
 from flux_handover.model.declared import declarations
 from flux_handover.model.render import Repository, render_cluster
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.roots import Root
 from flux_handover.model.snapshot import Snapshot
-from flux_handover.proof.hazards.registry import View, findings_of
+from flux_handover.proof.hazards.build import failures
+from flux_handover.proof.hazards.registry import View, finding_of, findings_of
 from flux_handover.proof.staging import root_source
 from flux_handover.tree import Tree
 
@@ -25,11 +27,15 @@ def views(snapshot: Snapshot) -> Iterator[View]:
 
 
 def with_hazards(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with every hazard that is there already, beside what reading it showed."""
+    """The snapshot with every hazard that is there already, beside what reading it showed, and what does not build."""
     seen = {(one.hazard, one.cluster, one.where) for one in snapshot.findings}
-    found = (one for view in views(snapshot) for one in findings_of(view))
+    found = (one for view in views(snapshot) for one in (*_unbuilt(view), *findings_of(view)))
     fresh = tuple(one for one in found if (one.hazard, one.cluster, one.where) not in seen)
     return replace(snapshot, findings=(*snapshot.findings, *fresh))
+
+
+def _unbuilt(view: View) -> Iterator[Finding]:
+    return (finding_of(code, sign, view.cluster.name) for code, sign in failures(view))
 
 
 def continued(before: Snapshot, after: Snapshot, live: frozenset[str], builder: Builder) -> Snapshot:

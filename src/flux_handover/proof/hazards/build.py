@@ -64,6 +64,15 @@ def _sign(build: Build, old: Build | None, pair: Pair) -> Iterator[Sign]:
         yield Sign(f"{build.id} {said}: {failure.message}", build.id, where, severity=severity)
 
 
+def failures(view: View) -> Iterator[tuple[str, Sign]]:
+    """The Kustomizations of one side that do not build, each with the hazard that it is (contract K5)."""
+    for build in view.cluster:
+        failure = _failure(build)
+        if failure is not None:
+            where = failure.where or place_of(view, build.id)
+            yield code_of(build, view.tree), Sign(f"{build.id} does not build: {failure.message}", build.id, where)
+
+
 def _failure(build: Build | None) -> Failure | None:
     return build.failure if build is not None and build.status is BuildStatus.FAILED else None
 
