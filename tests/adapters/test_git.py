@@ -257,8 +257,9 @@ def test_what_is_no_repository_is_an_error_with_a_hint(tmp_path: Path, monkeypat
     with pytest.raises(UnreadableRepository, match="not a Git repository") as error:
         Repository.open(tmp_path)
     assert error.value.hint
-    with pytest.raises(UnreadableRepository, match="no such directory"):
+    with pytest.raises(UnreadableRepository, match="no such directory") as error:
         Repository.open(tmp_path / "absent")
+    assert error.value.hint
 
 
 def test_a_file_in_place_of_a_directory_is_an_error(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from flux_handover.adapters.git_program import READ_ONLY, Answer, ObjectReader, environment, run
+from flux_handover.adapters.git_program import READ_ONLY, Answer, ObjectReader, environment, no_directory, run
 from flux_handover.errors import UnreadableRepository, UsageError
 from flux_handover.tree import File, FileKind, Tree
 
@@ -304,7 +304,7 @@ def _omitted(entries: Sequence[_Entry]) -> dict[str, str]:
 
 def _unopened(directory: Path, answer: Answer) -> UnreadableRepository:
     if not directory.is_dir():
-        return UnreadableRepository("there is no such directory", where=str(directory))
+        return no_directory(directory)
     top = next(_repositories_above(directory), None)
     if top is None:
         return UnreadableRepository("not a Git repository", where=str(directory), hint="name a directory inside one")

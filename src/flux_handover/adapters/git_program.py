@@ -179,7 +179,13 @@ def _end(running: subprocess.Popen[bytes]) -> None:
         running.wait()
 
 
+def no_directory(directory: Path) -> UnreadableRepository:
+    """What is said of a directory that is not there."""
+    hint = "name a directory inside a Git repository"
+    return UnreadableRepository("there is no such directory", where=str(directory), hint=hint)
+
+
 def _cannot_start(directory: Path) -> UnreadableRepository:
     if not directory.exists():
-        return UnreadableRepository("there is no such directory", where=str(directory))
+        return no_directory(directory)
     return UnreadableRepository("git is not installed", hint="install git 2.25 or newer")
