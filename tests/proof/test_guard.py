@@ -8,11 +8,11 @@ from functools import partial
 
 import pytest
 from builders import repo
-from proof.fleets import BASE, ROOT, SOURCE, Files, Judge, config, fleet, ks, listing
+from proof.fleets import BASE, ROOT, SOURCE, Files, Judge, config, fleet, instance, ks, listing
 
 from flux_handover.model.rendering import BuildStatus
 from flux_handover.proof.guard import Point, Start, guard
-from flux_handover.proof.guard_bases import Base, completed
+from flux_handover.proof.guard_bases import Base, known_at
 from flux_handover.proof.guard_report import GuardReport, Safety, worst
 from flux_handover.tree import Tree
 
@@ -235,8 +235,27 @@ def ancestors(*trees: Tree) -> list[tuple[str, Callable[[], Tree]]]:
 def judged_from(judge: Judge, before: Files, earlier: Sequence[Files], after: Files) -> GuardReport:
     """The step from a base whose broken Kustomizations are looked up in its ancestors."""
     base = judge.read(fleet(before), "base")
-    whole, bases = completed(base, ancestors(*map(fleet, earlier)), judge.read)
-    return next(guard(Start(whole, bases), (Point("head", fleet(after)),), judge.read, judge.engine))
+    (*lead, whole), bases = known_at(base, ancestors(*map(fleet, earlier)), judge.read)
+    start = Start(whole, bases, lead=tuple(lead))
+    return next(guard(start, (Point("head", fleet(after)),), judge.read, judge.engine))
+
+
+def test_a_root_that_came_with_a_base_that_does_not_build_is_not_live(judge: Judge) -> None:
+    sync = (
+        "{kind: GitRepository, url: https://git.example.org/ada/fleet.git, ref: refs/heads/main, path: clusters/next}"
+    )
+    second = instance(f"{{distribution: {{version: v2.6.4, registry: ghcr.io/fluxcd}}, sync: {sync}}}")
+    broken: Files = {
+        "clusters/main/instance.yaml": second,
+        "clusters/main/torn.yaml": "a: [\n",
+        "clusters/next/later.yaml": ks("later", "./later"),
+        "later/pages.yaml": config("pages"),
+    }
+
+    report = judged_from(judge, broken, [{}], {})
+
+    assert report.verdict is Safety.SAFE
+    assert (report.deletes, report.findings) == ((), ())
 
 
 def test_a_base_that_does_not_build_has_the_inventory_of_the_last_that_did(judge: Judge) -> None:

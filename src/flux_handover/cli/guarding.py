@@ -18,7 +18,7 @@ from flux_handover.model.detection import detect
 from flux_handover.model.reading import Reading, take_snapshot
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.proof.guard import Point, Start, guard
-from flux_handover.proof.guard_bases import completed
+from flux_handover.proof.guard_bases import known_at
 from flux_handover.proof.guard_report import GuardReport
 from flux_handover.proof.seen import Sights, is_of
 from flux_handover.tree import Tree
@@ -125,12 +125,14 @@ def reports(tools: Opened, asked: Asked, range: Range, today: date) -> Iterator[
     read = partial(_read, tools, asked)
     tools.progress(f"reading {_short(range.base)}")
     tree = tools.repository.read_tree(range.base)
-    base, bases = completed(read(tree, range.base, None), _ancestors(tools.repository, range.base, asked.depth), read)
+    ancestors = _ancestors(tools.repository, range.base, asked.depth)
+    (*lead, base), bases = known_at(read(tree, range.base, None), ancestors, read)
+    start = Start(base, bases, _sights(asked, base), tuple(lead))
     points = _points(tools, range)
     waivers = read_waivers(tree)
     used: set[Waiver] = set()
     last = len(range.heads)
-    for number, report in enumerate(guard(Start(base, bases, _sights(asked, base)), points, read, tools.engine), 1):
+    for number, report in enumerate(guard(start, points, read, tools.engine), 1):
         sorted_ = applied(waivers, report.findings, report.undecided, today)
         used |= {waived.waiver for waived in sorted_.waived}
         left = complaints(waivers, used, today) if number == last else ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 
 from flux_handover.findings import Finding
 from flux_handover.model.building import Builder
@@ -50,12 +50,14 @@ class Point:
 class Start:
     """The revision that the cluster has; `bases` says whence the inventory of each Kustomization is, by cluster.
 
-    `sights` are Kustomizations of one live cluster, as somebody saw them.
+    `sights` are Kustomizations of one live cluster, as somebody saw them. `lead` are earlier revisions that the cluster
+    went through and whose builds it still has, the oldest first.
     """
 
     snapshot: Snapshot
     bases: Mapping[str, Mapping[ObjectId, Base]] = field(default_factory=dict)
     sights: Sights = field(default_factory=dict)
+    lead: tuple[Snapshot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,18 @@ class _Step:
 
 
 def guard(start: Start, points: Iterable[Point], read: ReadRevision, builder: Builder) -> Iterator[GuardReport]:
-    """One report for each revision in turn; each is read only when it is its turn."""
+    """One report for each revision in turn; each is read only when it is its turn.
+
+    What led to the start is judged too, in silence: what appeared on the way and never worked is not live.
+    """
+    way = () if start.sights else start.lead
+    first, *more = (*way, start.snapshot)
+    silent = [Point(snapshot.revision, snapshot.tree) for snapshot in more]
+    series = _series(replace(start, snapshot=first), chain(silent, points), read, builder)
+    yield from islice(series, len(silent), None)
+
+
+def _series(start: Start, points: Iterable[Point], read: ReadRevision, builder: Builder) -> Iterator[GuardReport]:
     before = start.snapshot
     carried = {view.cluster.name: _first(view, start, builder) for view in views(before)}
     live = frozenset(carried)
@@ -97,7 +110,7 @@ def guard(start: Start, points: Iterable[Point], read: ReadRevision, builder: Bu
         steps = [_step(carried[view.cluster.name], view, after, builder) for view in _known(after, carried)]
         fresh = [view for view in views(after) if view.cluster.name not in carried]
         carried |= {step.carried.view.cluster.name: step.carried for step in steps}
-        carried |= {view.cluster.name: _first(view, Start(after), builder) for view in fresh}
+        carried |= {view.cluster.name: _first(view, Start(after, start.bases), builder) for view in fresh}
         yield _report(before, after, steps, fresh)
         before = after
 

@@ -34,10 +34,10 @@ Ancestors = Iterable[tuple[str, Callable[[], Tree]]]
 Bases = Mapping[str, Mapping[ObjectId, Base]]
 
 
-def completed(
+def known_at(
     base: Snapshot, ancestors: Ancestors, read: Callable[[Tree, str, Snapshot | None], Snapshot]
-) -> tuple[Snapshot, Bases]:
-    """The base with what frozen Kustomizations keep, and whence each inventory is."""
+) -> tuple[tuple[Snapshot, ...], Bases]:
+    """The base with what frozen Kustomizations keep, after the revisions that gave it, and whence each inventory is."""
     wanted = set(_frozen(base))
     found: list[Snapshot] = []
     seen = base
@@ -50,11 +50,12 @@ def completed(
             wanted -= built
         if not wanted:
             break
-    kept: Snapshot | None = None
-    for snapshot in reversed(found):
-        kept = read(snapshot.tree, snapshot.revision, kept)
-    whole = read(base.tree, base.revision, kept) if kept else base
-    return whole, _bases(whole, found)
+    if not found:
+        return (base,), _bases(base, ())
+    lead: list[Snapshot] = []
+    for snapshot in (*reversed(found), base):
+        lead.append(read(snapshot.tree, snapshot.revision, lead[-1] if lead else None))
+    return tuple(lead), _bases(lead[-1], found)
 
 
 def _frozen(snapshot: Snapshot) -> Iterator[tuple[str, ObjectId]]:
