@@ -57,6 +57,12 @@ def test_the_inventory_of_what_never_built_here_is_known_once_it_was_seen(judge:
     assert report.undecided == ()
 
 
+def test_one_that_was_seen_without_an_inventory_is_as_unknown_as_before(judge: Judge) -> None:
+    bases = {"clusters/main": {APPS: Base("", assumed=True)}}
+
+    assert judged(judge, sights(None), BROKEN, ONLY_NOTES, bases).verdict is Safety.UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("seen", "said"),
     [

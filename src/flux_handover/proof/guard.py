@@ -26,7 +26,7 @@ from flux_handover.proof.hazards.losses import coded
 from flux_handover.proof.hazards.registry import Pair, Sign, View
 from flux_handover.proof.reconcile_cluster import UserStep
 from flux_handover.proof.scope import outside
-from flux_handover.proof.seen import Sights, as_seen, is_of, unlike
+from flux_handover.proof.seen import Sights, as_seen, inventoried, is_of, unlike
 from flux_handover.proof.series import Outcome, outcome_of
 from flux_handover.proof.stages import Revision, gates_between, stage_of
 from flux_handover.proof.staging import Stage, Staged, staged
@@ -124,7 +124,7 @@ def _first(view: View, start: Start, builder: Builder) -> _Carried:
     bases = start.bases.get(cluster.name, {})
     stage = stage_of(Revision(start.snapshot.revision, view.tree, cluster), None, builder)
     sights = start.sights if is_of(start.sights, cluster) else {}
-    doubtful = frozenset(id for id, base in bases.items() if base.is_unknown and id not in sights)
+    doubtful = frozenset(id for id, base in bases.items() if base.is_unknown) - inventoried(sights)
     return _Carried(view, stage, signs_of(view), bases, doubtful, sights=sights)
 
 

@@ -14,7 +14,7 @@ from flux_handover.tree import clean_path
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The fields of a live Kustomization by which Flux deletes; the inventory is None where nothing was applied."""
+    """The fields of a live Kustomization by which Flux deletes; the inventory is None where none was shown."""
 
     path: str
     prune: bool
@@ -29,6 +29,11 @@ def is_of(sights: Sights, cluster: Cluster) -> bool:
     """Whether the cluster that was seen has this one's root: the Kustomization, with the path."""
     root = sights.get(cluster.root)
     return root is not None and clean_path(root.path) == cluster.builds[cluster.root].ks.path
+
+
+def inventoried(sights: Sights) -> frozenset[ObjectId]:
+    """The Kustomizations whose inventory was seen."""
+    return frozenset(id for id, one in sights.items() if one.inventory is not None)
 
 
 def as_seen(world: World, sights: Sights) -> World:
