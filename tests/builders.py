@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tarfile
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +25,18 @@ _IDENTITY = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
 }
+
+
+def unpacked(archive: Path) -> Tree:
+    """The files of an archive of the corpus, which is no part of this project."""
+    files = {}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is not None:
+                text = content.read()
+                files[member.name.removeprefix("./")] = File(text, blob_digest(text))
+    return Tree(MappingProxyType(files))
 
 
 def repo(*paths_and_texts: str) -> Tree:

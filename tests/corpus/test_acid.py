@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
-from builders import commit_tree, git, git_repository
+from builders import commit_tree, git, git_repository, unpacked
 from planning import Reader
 from proof.fleets import Judge
 
@@ -18,7 +16,7 @@ from flux_handover.adapters.engine import Engine
 from flux_handover.cli.main import run
 from flux_handover.findings import Severity
 from flux_handover.proof.guard_report import GuardReport, Safety
-from flux_handover.tree import File, Tree, blob_digest
+from flux_handover.tree import Tree
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 STEPS = ("flux-talos-0-base", "flux-talos-1-ecfae904", "flux-talos-2-95954bb7")
@@ -28,20 +26,9 @@ pytestmark = [
 ]
 
 
-def unpacked(name: str) -> Tree:
-    files = {}
-    with tarfile.open(CORPUS / f"{name}.tar.xz") as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.isfile() else None
-            if content is not None:
-                text = content.read()
-                files[member.name.removeprefix("./")] = File(text, blob_digest(text))
-    return Tree(MappingProxyType(files))
-
-
 @pytest.fixture(scope="module")
 def trees() -> tuple[Tree, ...]:
-    return tuple(unpacked(name) for name in STEPS)
+    return tuple(unpacked(CORPUS / f"{name}.tar.xz") for name in STEPS)
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
-from builders import git_repository
+from builders import git_repository, unpacked
 
 from flux_handover.cli.main import run
-from flux_handover.tree import File, Tree, blob_digest
 
 ARCHIVE = Path(__file__).parents[3] / "shared" / "corpus" / "flux-talos-0-base.tar.xz"
 INVENTORIES = {"cluster": 55, "cluster-apps": 92, "flux": 35}
@@ -25,14 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not ARCHIVE.is_file(), reason
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    files = {}
-    with tarfile.open(ARCHIVE) as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.isfile() else None
-            if content is not None:
-                text = content.read()
-                files[member.name.removeprefix("./")] = File(text, blob_digest(text))
-    return git_repository(tmp_path_factory.mktemp("first-user"), Tree(MappingProxyType(files)))
+    return git_repository(tmp_path_factory.mktemp("first-user"), unpacked(ARCHIVE))
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
+from builders import unpacked
 from model.detecting import detected, engine, methods
 
 from flux_handover.model.building import Builder
 from flux_handover.model.installation import Method
-from flux_handover.tree import File, Tree, blob_digest
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 
@@ -26,19 +24,8 @@ def builder() -> Iterator[Builder]:
         yield one
 
 
-def unpacked(name: str) -> Tree:
-    files = {}
-    with tarfile.open(CORPUS / f"{name}.tar.xz") as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.isfile() else None
-            if content is not None:
-                text = content.read()
-                files[member.name.removeprefix("./")] = File(text, blob_digest(text))
-    return Tree(MappingProxyType(files))
-
-
 def test_the_first_users_flux_is_read_completely(builder: Builder) -> None:
-    installation = detected(unpacked("flux-talos-0-base"), builder)
+    installation = detected(unpacked(CORPUS / "flux-talos-0-base.tar.xz"), builder)
 
     assert (installation.method, installation.version) == (Method.OCI_KUSTOMIZATION, "v2.6.4")
     assert len(installation.components) == 6
@@ -68,21 +55,21 @@ def test_the_first_users_flux_is_read_completely(builder: Builder) -> None:
     ],
 )
 def test_every_method_is_recognised(builder: Builder, archive: str, root: str, expected: Method) -> None:
-    installation = detected(unpacked(archive), builder, root)
+    installation = detected(unpacked(CORPUS / f"{archive}.tar.xz"), builder, root)
 
     assert installation.method is expected
     assert all(setting.where.file for setting in installation.settings)
 
 
 def test_manifests_of_the_cli_are_those_of_the_catalogue(builder: Builder) -> None:
-    installation = detected(unpacked("yesid-lopez-homelab"), builder, "clusters/production")
+    installation = detected(unpacked(CORPUS / "yesid-lopez-homelab.tar.xz"), builder, "clusters/production")
 
     assert installation.settings == ()
     assert len(installation.plain) == len(installation.live)
 
 
 def test_each_cluster_of_a_repository_has_its_own_settings(builder: Builder) -> None:
-    tree = unpacked("gabe565-home-ops")
+    tree = unpacked(CORPUS / "gabe565-home-ops.tar.xz")
     deleted = {
         root: sum(s.target.kind == "NetworkPolicy" for s in detected(tree, builder, root).settings)
         for root in ("kubernetes/tennant/cluster", "kubernetes/gabernetes/cluster")
@@ -93,6 +80,6 @@ def test_each_cluster_of_a_repository_has_its_own_settings(builder: Builder) -> 
 
 @pytest.mark.slow
 def test_a_repository_with_three_clusters_has_three_installations(builder: Builder) -> None:
-    found = methods(unpacked("kochhaus-home"), builder)
+    found = methods(unpacked(CORPUS / "kochhaus-home.tar.xz"), builder)
 
     assert list(found.values()) == [Method.OCI_KUSTOMIZATION] * 3

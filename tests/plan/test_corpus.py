@@ -1,31 +1,18 @@
 """Real repositories, where they are there: none of their text is part of this project."""
 
-import tarfile
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
+from builders import unpacked
 from planning import Reader, names_of
 
 from flux_handover.plan.phases import PhaseName
 from flux_handover.plan.target import InstanceForm, Options
-from flux_handover.tree import File, Tree, blob_digest
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 FIRST = CORPUS / "flux-talos-0-base.tar.xz"
 
 pytestmark = pytest.mark.skipif(not FIRST.is_file(), reason="../shared/corpus is absent")
-
-
-def unpacked(archive: Path) -> Tree:
-    files = {}
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.isfile() else None
-            if content is not None:
-                text = content.read()
-                files[member.name.removeprefix("./")] = File(text, blob_digest(text))
-    return Tree(MappingProxyType(files))
 
 
 @pytest.mark.parametrize("options", [Options(), Options("0.32.0"), Options(instance_as=InstanceForm.MANIFEST)])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 import yaml
+from builders import unpacked
 
 from flux_handover.adapters.sandbox.binaries.providers import Program
 from flux_handover.adapters.sandbox.releases.artifacts import add_flux_manifests
@@ -20,7 +19,7 @@ from flux_handover.adapters.sandbox.standins.stubs import stub_crd, stub_kinds
 from flux_handover.catalogue.distributions import controller_version
 from flux_handover.catalogue.manifests import base_manifests
 from flux_handover.objects import KUSTOMIZE_GROUP, Object, ObjectId, mapping, object_of
-from flux_handover.tree import File, Tree, blob_digest
+from flux_handover.tree import Tree
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.full]
 ARCHIVE = Path(__file__).parents[3] / "shared" / "corpus" / "flux-talos-0-base.tar.xz"
@@ -31,18 +30,6 @@ NOT_APPLIED = ("Component", "HelmRelease")
 Manifest = Mapping[str, Any]
 Obtain = Callable[..., Mapping[str, Program]]
 Eventually = Callable[..., None]
-
-
-def unpacked(archive: Path) -> Tree:
-    """The files of an archive."""
-    files: dict[str, File] = {}
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            handle = tar.extractfile(member) if member.isfile() else None
-            if handle is not None:
-                content = handle.read()
-                files[member.name.removeprefix("./")] = File(content, blob_digest(content))
-    return Tree(MappingProxyType(files))
 
 
 def documents(tree: Tree, *, below: str) -> Iterator[Object]:
