@@ -135,6 +135,37 @@ def test_a_root_that_is_in_no_synced_file_is_known_from_what_bootstraps_it(
     assert ks("apps") in cluster.builds
 
 
+LIST = "resources: [source.yaml, apps.yaml]\n"
+
+
+def by_hand(*files: str) -> Tree:
+    apps = kustomization("apps", "./apps")
+    return repo(
+        *("hand/kustomization.yaml", LIST, "hand/source.yaml", SOURCE, "hand/apps.yaml", apps),
+        *("apps/x.yaml", config_map("x", a="b"), *files),
+    )
+
+
+def test_a_list_that_nothing_reads_was_applied_by_hand(engine: Engine) -> None:
+    assert only(read(engine, by_hand())).root == ks("apps")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("other/kustomization.yaml", "resources: [../hand]\n"),
+        ("other/kustomization.yaml", "resources: [../hand/apps.yaml]\n"),
+        ("other/child.yaml", kustomization("child", "./hand")),
+        ("hand/kustomization.yaml", "resources: [source.yaml]\n"),
+        ("hand/source.yaml", SOURCE.replace("name: fleet", "name: elsewhere")),
+    ],
+)
+def test_a_list_that_something_reads_or_that_lacks_the_source_is_no_root(engine: Engine, file: str, text: str) -> None:
+    snapshot = read(engine, by_hand(file, text))
+    assert snapshot.clusters == ()
+    assert "apps" in snapshot.candidates
+
+
 def test_a_root_may_be_named_by_a_person(engine: Engine) -> None:
     tree = repo("live/apps.yaml", kustomization("apps", "./apps"), "apps/x.yaml", config_map("x", a="b"))
 

@@ -1,8 +1,8 @@
 """Where each cluster begins: the Kustomizations from which everything else is reached (contract K3).
 
 A root shows itself by applying itself, by a FluxInstance's `sync`, by the arguments of `flux bootstrap`
-or Terraform, or by a bootstrap file that applies it. The first that applies gives a cluster its root;
-a Kustomization that another root's tree renders is not one.
+or Terraform, or by a bootstrap file that applies it, be it a list that nothing else reads. The first that applies
+gives a cluster its root; a Kustomization that another root's tree renders is not one.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from flux_handover.model.flux import (
     source_of,
 )
 from flux_handover.model.origin import is_flux_artifact
+from flux_handover.model.roots_apart import set_apart
 from flux_handover.objects import (
     KUSTOMIZE_GROUP,
     OPERATOR_GROUP,
@@ -38,6 +39,7 @@ SYNC = "FluxInstance.spec.sync"
 BOOTSTRAP = "flux bootstrap"
 TERRAFORM = "flux_bootstrap_git"
 APPLIED = "applied by bootstrap"
+APART = "in a set of its own"
 CHOSEN = "--root"
 
 _BOOTSTRAP = re.compile(r"flux\s+bootstrap\b(?:[^\n]|\\\n)*?--path[=\s]+[\"']?([^\s\"'\\]+)[\"']?(?=[\s\\]|$)")
@@ -73,6 +75,7 @@ def candidate_roots(declared: Declarations, tree: Tree) -> tuple[Root, ...]:
         *_synced_by_chart(tree),
         *_bootstrapped(tree),
         *_applied(declared, tree),
+        *_apart(declared, tree),
     )
 
 
@@ -222,6 +225,13 @@ def _applied(declared: Declarations, tree: Tree) -> Iterator[Root]:
     for root in _declared_roots(declared, APPLIED) if mentioned else ():
         if _is_covered(root.where, mentioned) and tree.is_directory(root.ks.path):
             yield root
+
+
+def _apart(declared: Declarations, tree: Tree) -> Iterator[Root]:
+    """Kustomizations that somebody applied by hand, with their source (see `roots_apart`)."""
+    for ks, source, where in set_apart(declared, tree):
+        if ks.path and tree.is_directory(ks.path):
+            yield Root(ks, source, APART, where)
 
 
 def _is_covered(where: Location | None, mentioned: tuple[str, ...]) -> bool:
