@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from flux_handover.act.observed import sights_of
 from flux_handover.adapters.answers import Answer
 from flux_handover.cli.guarding import Asked, Each, Range, range_of, reports, staged_range
-from flux_handover.cli.observing import observed_cluster
 from flux_handover.cli.reading import Opened, opened
 from flux_handover.cli.showing import screen
 from flux_handover.cli.writing import write
@@ -57,7 +55,13 @@ def judged(wanted: Judged, output: str, verbose: bool, fail_on: str) -> Answer:
 
 
 def _sights(file: Path | None) -> Sights:
-    return {} if file is None else sights_of(observed_cluster(file))
+    if file is None:
+        return {}
+    # What reads a live cluster brings a client of Kubernetes along, which takes as long to load as the judge.
+    from flux_handover.act.observed import sights_of
+    from flux_handover.cli.observing import observed_cluster
+
+    return sights_of(observed_cluster(file))
 
 
 def _range(wanted: Judged, tools: Opened) -> Range:
