@@ -52,6 +52,39 @@ def test_help_imports_nothing_that_takes_time(argument: str) -> None:
     assert SLOW_TO_IMPORT & loaded == set()
 
 
+def test_judging_without_a_cluster_imports_no_client_of_one() -> None:
+    loaded = modules_after("import flux_handover.cli.guard_pages")
+
+    assert {"lightkube", "ssl", "asyncio"} & loaded == set()
+
+
+MAIN = "import sys; sys.argv[0] = 'flux-handover'; from flux_handover.cli.main import main; main()"
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--version", 0), ("--verison", 2)])
+def test_a_process_ends_with_its_status_and_all_that_was_printed(argument: str, status: int) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(flux_handover.__file__).parents[1])}
+    environment.pop("PYTHONUNBUFFERED", None)
+
+    done = subprocess.run([sys.executable, "-c", MAIN, argument], env=environment, capture_output=True, text=True)
+
+    assert done.returncode == status
+    assert (done.stdout or done.stderr).endswith("\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_what_cannot_be_printed_is_no_success() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(flux_handover.__file__).parents[1])}
+    environment.pop("PYTHONUNBUFFERED", None)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, "--version"], env=environment, stdout=full, stderr=subprocess.PIPE
+        )
+
+    assert done.returncode != 0
+    assert b"No space left" in done.stderr
+
+
 def test_registering_verbs_imports_none_of_them() -> None:
     loaded = modules_after("from flux_handover.cli.dispatch import application; application()")
 
