@@ -22,6 +22,7 @@ from flux_handover.model.settings import components, renames
 from flux_handover.model.settings_origin import Stack, patches, settings, stages
 from flux_handover.model.settings_stack import KustomizationFile, files_above, kustomization_files
 from flux_handover.model.settings_texts import matches
+from flux_handover.model.terraform_flux import BOOTSTRAP, belongs_to, flux_in_terraform
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, object_of
 from flux_handover.tree import clean_path
 
@@ -112,10 +113,20 @@ def terraform_signs(evidence: Evidence) -> Iterator[Sign]:
         match (block.kind, block.type):
             case ("resource", "flux_bootstrap_git") if _is_for(evidence, block):
                 yield _bootstrap_sign(evidence, block)
-            case ("data", "flux_install" | "flux_sync") if belongs(evidence, block.path):
+            case ("data", "flux_install" | "flux_sync") if belongs_to(block, evidence):
                 yield _data_sign(block)
             case ("resource", "helm_release") if belongs(evidence, block.path):
                 yield from _release_sign(block)
+    yield from _applied_signs(evidence)
+
+
+def _applied_signs(evidence: Evidence) -> Iterator[Sign]:
+    """Resources of other providers that apply Flux's manifests, or commit them."""
+    found = flux_in_terraform(evidence.tree, evidence.cluster.root)
+    for block in (*found.owning, *found.reading):
+        if block.type not in (BOOTSTRAP, "helm_release") and belongs_to(block, evidence):
+            note = f"{block.address} in {block.where} holds Flux's manifests for Terraform"
+            yield Sign(Method.TERRAFORM, block.where, files=(block.path,), notes=(note,))
 
 
 def _is_for(evidence: Evidence, block: Block) -> bool:

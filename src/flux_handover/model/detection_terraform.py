@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from flux_handover.findings import Location
@@ -18,6 +19,7 @@ SUFFIXES = (".tf", ".tofu", ".tf.json")
 MAX_BYTES = 1024 * 1024
 
 _BLOCK = re.compile(r'^[ \t]*(resource|data|module)[ \t]+"([^"\n]+)"(?:[ \t]+"([^"\n]+)")?[ \t]*\{', re.MULTILINE)
+_LOCALS = re.compile(r"^[ \t]*locals[ \t]*\{", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"^[ \t]*([A-Za-z_][A-Za-z0-9_-]*)[ \t]*=(?!=)", re.MULTILINE)
 _STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 _NOISE = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|//[^\n]*|/\*.*?\*/|<<[-~]?(\w+)\n.*?\n[ \t]*\1\b', re.DOTALL)
@@ -34,7 +36,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block: its labels, its attributes at the first level, and its whole text."""
+    """One block: its labels, its attributes at the first level, and its whole text; also one value of `locals`."""
 
     path: str
     line: int
@@ -83,7 +85,9 @@ def terraform_blocks(tree: Tree) -> Iterator[Block]:
     for path in tree:
         content = tree.files[path].content
         if path.endswith(SUFFIXES) and content is not None and len(content) <= MAX_BYTES:
-            yield from blocks(path, content.decode(errors="replace"))
+            text = content.decode(errors="replace")
+            yield from blocks(path, text)
+            yield from local_values(path, text)
 
 
 def blocks(path: str, text: str) -> Iterator[Block]:
@@ -97,6 +101,25 @@ def blocks(path: str, text: str) -> Iterator[Block]:
         body = text[match.end() : end]
         attributes = _attributes(body, masked[match.end() : end], line)
         yield Block(path, line, match[1], match[2], match[3] or "", attributes, text[match.start() : end + 1])
+
+
+def local_values(path: str, text: str) -> Iterator[Block]:
+    """Each value of the `locals` blocks of one file, as a block of its own."""
+    masked = _masked(text)
+    for match in _LOCALS.finditer(masked):
+        body, end = match.end(), _closing(masked, match.end())
+        starts = [*_starts(masked[body:end]), (end - body, "")]
+        for (start, name), (following, _) in pairwise(starts):
+            line = text.count("\n", 0, body + start) + 1
+            yield Block(path, line, "local", name, "", {}, text[body + start : body + following].rstrip())
+
+
+def _starts(masked: str) -> Iterator[tuple[int, str]]:
+    """Where the attributes of the first level begin, with their names."""
+    for match in _ATTRIBUTE.finditer(masked):
+        before = masked[: match.start()]
+        if all(before.count(opening) == before.count(closing) for opening, closing in ("{}", "[]", "()")):
+            yield match.start(1), match[1]
 
 
 def _masked(text: str) -> str:
@@ -115,11 +138,9 @@ def _closing(masked: str, start: int) -> int:
 
 def _attributes(body: str, masked: str, first_line: int) -> Mapping[str, Attribute]:
     found: dict[str, Attribute] = {}
-    for match in _ATTRIBUTE.finditer(masked):
-        before = masked[: match.start()]
-        if before.count("{") == before.count("}") and before.count("[") == before.count("]"):
-            value, is_literal = _value(body, masked, match.end())
-            found[match[1]] = Attribute(value, first_line + body.count("\n", 0, match.start(1)), is_literal)
+    for start, name in _starts(masked):
+        value, is_literal = _value(body, masked, masked.index("=", start) + 1)
+        found[name] = Attribute(value, first_line + body.count("\n", 0, start), is_literal)
     return found
 
 

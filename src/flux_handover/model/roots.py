@@ -43,8 +43,8 @@ APART = "in a set of its own"
 CHOSEN = "--root"
 
 _BOOTSTRAP = re.compile(r"flux\s+bootstrap\b(?:[^\n]|\\\n)*?--path[=\s]+[\"']?([^\s\"'\\]+)[\"']?(?=[\s\\]|$)")
-_TERRAFORM = re.compile(r'resource\s+"flux_bootstrap_git"[^{]*\{(.*?)\n\}', re.DOTALL)
-_TERRAFORM_PATH = re.compile(r'^\s*path\s*=\s*"([^"$]+)"', re.MULTILINE)
+_TERRAFORM = re.compile(r'(?:resource\s+"flux_bootstrap_git"|data\s+"flux_sync")[^{]*\{(.*?)\n\}', re.DOTALL)
+_TERRAFORM_PATH = re.compile(r'^\s*(?:target_)?path\s*=\s*"([^"$]+)"', re.MULTILINE)
 _TEXT_LIMIT = 256 * 1024
 
 
@@ -209,10 +209,14 @@ def _at_path(tree: Tree, path: str, origin: str, file: str, text: str, offset: i
         yield synthetic_root(cleaned, "flux-system", origin, where)
 
 
+def _names_a_path(content: bytes) -> bool:
+    return b"bootstrap" in content or b"flux_sync" in content
+
+
 def _texts(tree: Tree) -> Iterator[tuple[str, str]]:
     for path in tree:
         content = tree.files[path].content
-        if content is not None and len(content) <= _TEXT_LIMIT and b"bootstrap" in content and b"flux" in content:
+        if content is not None and len(content) <= _TEXT_LIMIT and b"flux" in content and _names_a_path(content):
             yield path, content.decode(errors="replace")
 
 

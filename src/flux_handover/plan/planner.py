@@ -65,7 +65,7 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
     """The phases that are left for one cluster; none where the handover is through."""
     cluster, installation = _named(snapshot, cluster_name)
     installation = terraforming.handed_over(
-        basing.with_successors(releasing.completed(installation, cluster, snapshot.tree)), snapshot.tree
+        basing.with_successors(releasing.completed(installation, cluster, snapshot.tree)), cluster, snapshot.tree
     )
     if installation.method not in SUPPORTED and present.instance(cluster) is not None:
         return _finished(finished_plan(snapshot, cluster, installation, options), snapshot, cluster)
@@ -209,7 +209,12 @@ def _phases(tree: Tree, handover: Handover, drafted: tuple[_Drafted, ...], facts
             tree=one.after,
             removes=one.draft.removes,
             gates=tuple({gate.id: gate for gate in seen}.values()),
-            way_back=way_back(one.name, handover.target, handover.installation),
+            way_back=terraforming.imported(
+                way_back(one.name, handover.target, handover.installation),
+                one.name,
+                one.after,
+                handover.target.namespace,
+            ),
             notes=one.draft.notes,
         )
         repeated = ()

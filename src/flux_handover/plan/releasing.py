@@ -99,7 +99,8 @@ def check(installation: Installation, cluster: Cluster, tree: Tree, facts: Opera
         raise UnsupportedInstallation(
             "no HelmRelease and no helmfile in Git installs Flux: the release is made by Terraform or by hand",
             where=where,
-            hint="write it as a HelmRelease of the same name, namespace and values first; Helm adopts its own release",
+            hint="write it as a HelmRelease of the same name, namespace and values first: Helm adopts its own release, "
+            "and the plan lets Terraform forget it",
         )
     if release.owner is None:
         _check_helmfile(release, tree)

@@ -21,6 +21,7 @@ from flux_handover.model.detection_terraform import SUFFIXES, Block, terraform_b
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.settings_texts import bytes_of, decoded
+from flux_handover.model.terraform_flux import BOOTSTRAP, RENDERING, flux_files, flux_in_terraform, speaks_of
 from flux_handover.objects import ObjectId
 from flux_handover.plan.bootstrap_commands import Command
 from flux_handover.plan.bootstrap_needs import root_needs
@@ -28,69 +29,105 @@ from flux_handover.plan.bootstrap_steps import BootstrapStep, Installs
 from flux_handover.plan.edits import edited
 from flux_handover.plan.listings import listing_of
 from flux_handover.plan.operations import AddFile, Operation, RemoveFile, ReplaceText
-from flux_handover.plan.phases import Gate, LiveStep, PhaseDraft
+from flux_handover.plan.phases import Gate, LiveStep, PhaseDraft, PhaseName
 from flux_handover.tree import Tree, clean_path
 
-BOOTSTRAP = "flux_bootstrap_git"
 OLDEST_REMOVED = (1, 7)
 """Terraform knows `removed` blocks since 1.7 (`hashicorp/terraform:CHANGELOG.md@v1.7.0`)."""
 
 _REQUIRED = re.compile(r'^[ \t]*required_version[ \t]*=[ \t]*"([^"]*)"', re.MULTILINE)
 _LOWER = re.compile(r"(?:>=|~>|=|^)\s*v?(\d+)\.(\d+)")
-_TRACE = re.compile(rf"^[ \t]*(?:from[ \t]*=[ \t]*|# forgotten: )({BOOTSTRAP}\.[\w-]+)", re.MULTILINE)
+_MARK = "# Flux, which is the operator's"
+_TRACE = re.compile(
+    rf"^[ \t]*(?:from[ \t]*=[ \t]*(?={BOOTSTRAP}\.|[^\n]*{_MARK})|# forgotten: )(\w+\.[\w-]+)", re.MULTILINE
+)
+_COMMITTING = re.compile(r"_repository_(?:file|content)$")
+"""Types of resources that write a file into a repository, and nothing into a cluster."""
 
 
-def handed_over(installation: Installation, tree: Tree) -> Installation:
+def handed_over(installation: Installation, cluster: Cluster, tree: Tree) -> Installation:
     """The installation as it is once the state is handed over: manifests in Git; refused where there are none."""
     if installation.method is not Method.TERRAFORM:
         return installation
     if installation.owner is None and not installation.live:
-        where = _place(installation, tree)
-        raise UnsupportedInstallation(
-            "no manifest of Flux is in Git: Terraform renders and applies them from its own state",
-            where=where,
-            hint="write Flux's manifests into Git at the version that runs, and let Flux apply them; "
-            + "; ".join(installation.notes),
-        )
+        raise _not_applied_by_flux(installation, cluster, tree)
     return replace(installation, method=Method.BOOTSTRAP)
 
 
-def _place(installation: Installation, tree: Tree) -> str:
-    """The line of the block that installs Flux."""
-    kinds = (BOOTSTRAP, "flux_install", "flux_sync")
-    own = (b for b in terraform_blocks(tree) if b.path in installation.files and b.type in kinds)
-    found = next(own, None)
-    return str(found.where) if found else next(iter(installation.files), installation.cluster)
+def _not_applied_by_flux(installation: Installation, cluster: Cluster, tree: Tree) -> UnsupportedInstallation:
+    """Terraform is all that applies Flux: the refusal names the block, and the files where Git has them."""
+    block = next(_of_flux(installation, cluster, tree), None)
+    where = str(block.where) if block else installation.place
+    notes = "; ".join(installation.notes)
+    written = next((path for one in _owning(cluster, tree) for path in flux_files(one, tree, cluster.root)), "")
+    if written:
+        return UnsupportedInstallation(
+            f"Flux's manifests in {written} are applied by Terraform alone, and by no Kustomization",
+            where=where,
+            hint=f"list {written} in a kustomization.yaml that Flux reads, in a commit before the handover; {notes}",
+        )
+    return UnsupportedInstallation(
+        "no manifest of Flux is in Git: Terraform renders and applies them from its own state",
+        where=where,
+        hint=f"write Flux's manifests into Git at the version that runs, and let Flux apply them; {notes}",
+    )
+
+
+def _of_flux(installation: Installation, cluster: Cluster, tree: Tree) -> Iterator[Block]:
+    """The blocks that install Flux: first those that render it, as their line is what a person looks for."""
+    rendering = (b for b in terraform_blocks(tree) if b.kind == "data" and b.type in RENDERING)
+    yield from (b for b in (*rendering, *_owning(cluster, tree)) if b.path in installation.files)
 
 
 def state(cluster: Cluster, installation: Installation, tree: Tree) -> PhaseDraft:
     """The blocks that own Flux in Terraform's state, replaced by ones that forget it."""
-    own = [block for block in _owning(tree) if block.path in installation.files]
+    found = flux_in_terraform(tree, cluster.root)
+    own = [block for block in found.owning if block.path in installation.files and _bootstraps(block, cluster, tree)]
     if not own:
         return PhaseDraft()
-    why = "Terraform builds no bare cluster any more, and the operator does not yet"
-    page = AddFile(_page(own[0].path, cluster), _rebuilding(cluster, installation, tree), (), why)
-    operations = (*(_forget(block, tree) for block in own), page)
+    reading = [block for block in found.reading if block.path in installation.files]
+    leaving = (*own, *reading)
+    for block in leaving:
+        _check(block, leaving, tree)
+    operations = (
+        *(_forget(block, tree) for block in own),
+        *(ReplaceText(b.path, b.text, "", "it reads files that leave Git, and nothing uses it") for b in reading),
+        *_paged(own, cluster, installation, tree),
+    )
     notes = ("run nothing of Terraform until this is merged, then apply it before anything else of the plan",)
     return PhaseDraft(operations, notes)
 
 
-def _owning(tree: Tree) -> Iterator[Block]:
-    yield from (block for block in terraform_blocks(tree) if (block.kind, block.type) == ("resource", BOOTSTRAP))
+def _paged(own: list[Block], cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[Operation]:
+    """The page for a bare cluster, where a block made one of it and no file in Git installs Flux otherwise."""
+    first = next((block for block in own if _applies(block)), None)
+    if first is not None:
+        why = "Terraform builds no bare cluster any more, and the operator does not yet"
+        yield AddFile(_page(first.path, cluster), _rebuilding(cluster, installation, tree), (), why)
+
+
+def _applies(block: Block) -> bool:
+    return _COMMITTING.search(block.type) is None
+
+
+def _owning(cluster: Cluster, tree: Tree) -> tuple[Block, ...]:
+    return flux_in_terraform(tree, cluster.root).owning
 
 
 def terraform_steps(cluster: Cluster, tree: Tree) -> Iterator[BootstrapStep]:
     """What `terraform apply` puts into a bare cluster: Flux, its root and source, and the Secret of the source."""
     needs = frozenset(need.id for need in root_needs(cluster))
-    for block in _owning(tree):
-        if _bootstraps(block, cluster):
+    for block in _owning(cluster, tree):
+        if _bootstraps(block, cluster, tree) and _applies(block):
             created = needs | {ObjectId("", "Namespace", "", str(block.literal("namespace") or "flux-system"))}
             command = Command(block.where, block.last_line, f"terraform apply # {block.address}", ())
             yield BootstrapStep(command, created, frozenset({Installs.FLUX}))
 
 
-def _bootstraps(block: Block, cluster: Cluster) -> bool:
+def _bootstraps(block: Block, cluster: Cluster, tree: Tree) -> bool:
     """Whether a block is this cluster's, as far as it says."""
+    if block.type != BOOTSTRAP:
+        return speaks_of(block, cluster.name, tree)
     path = block.literal("path")
     return path is None or clean_path(str(path)) == cluster.name
 
@@ -157,34 +194,40 @@ def _roots(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator
 
 
 def _forget(block: Block, tree: Tree) -> Operation:
-    _check(block, tree)
     why = "Terraform must forget Flux without destroying it: a destroy deletes by label, the operator's objects too"
     new = _removed(block) if _knows_removed(tree, block) else _commented(block)
     return ReplaceText(block.path, block.text, new, why)
 
 
 def _removed(block: Block) -> str:
-    return f"removed {{\n  from = {block.address}\n\n  lifecycle {{\n    destroy = false\n  }}\n}}"
+    mark = "" if block.type == BOOTSTRAP else f" {_MARK}"
+    return f"removed {{\n  from = {block.address}{mark}\n\n  lifecycle {{\n    destroy = false\n  }}\n}}"
 
 
 def _commented(block: Block) -> str:
     return f"# forgotten: {block.address}, by `state rm` before this file is applied again"
 
 
-def _check(block: Block, tree: Tree) -> None:
+def _check(block: Block, leaving: tuple[Block, ...], tree: Tree) -> None:
     if block.path.endswith(".json"):
         raise UnsupportedInstallation(
             f"{block.address} is written as JSON",
             where=str(block.where),
             hint="write a `removed` block by hand",
         )
-    if {"count", "for_each"} & set(block.attributes):
+    if block.kind not in ("resource", "data"):
+        raise UnsupportedInstallation(
+            f"{block.address} reads Flux's manifests, which leave Git",
+            where=str(block.where),
+            hint="write the value into the blocks that use it first, so that it leaves with them",
+        )
+    if block.type == BOOTSTRAP and {"count", "for_each"} & set(block.attributes):
         raise UnsupportedInstallation(
             f"{block.address} stands for several instances",
             where=str(block.where),
             hint="write one block for each cluster first, with `moved` blocks",
         )
-    naming = next(_mentions(block, tree), None)
+    naming = next(_mentions(block, leaving, tree), None)
     if naming is not None:
         raise UnsupportedInstallation(
             f"{block.address} is named elsewhere, which would fail once it is removed",
@@ -193,13 +236,13 @@ def _check(block: Block, tree: Tree) -> None:
         )
 
 
-def _mentions(block: Block, tree: Tree) -> Iterator[Location]:
-    """Lines of the same module, outside comments and the block itself, that name it."""
+def _mentions(block: Block, leaving: tuple[Block, ...], tree: Tree) -> Iterator[Location]:
+    """Lines of the same module, outside comments and the blocks that leave, that name it."""
     named = re.compile(rf"[^#]*(?<![\w.]){re.escape(block.address)}\b")
     for path in _module(block, tree):
         for number, line in enumerate(decoded(tree, path).split("\n"), start=1):
             where = Location(path, number)
-            if named.match(line) and not block.covers(where):
+            if named.match(line) and not any(one.covers(where) for one in leaving):
                 yield where
 
 
@@ -255,7 +298,7 @@ def _gates(path: str, address: str) -> Iterator[Gate]:
         object=None,
         condition=f"no Terraform state holds {address}",
         command=f"terraform -chdir={directory} state list",
-        expect=f"no line that ends with {address}; if there is one, `terraform state rm` it, and see again",
+        expect=f"no line with {address}; if there is one, `terraform state rm '{address}'`, and see again",
         why="a destroy deletes by label, and the operator's objects carry that label",
     )
     yield Gate(
@@ -268,12 +311,18 @@ def _gates(path: str, address: str) -> Iterator[Gate]:
     )
 
 
-def way_back(installation: Installation) -> tuple[LiveStep, ...]:
-    """Terraform knows Flux again."""
-    return (
-        LiveStep(
-            "before the next apply, import what the block describes: without it Terraform installs Flux over Flux",
-            f"terraform import {BOOTSTRAP}.NAME {installation.namespace}",
-            "Import successful",
-        ),
+def imported(way_back: tuple[LiveStep, ...], phase: PhaseName, after: Tree, namespace: str) -> tuple[LiveStep, ...]:
+    """The way back of a phase; after `state`, Terraform must know again what the revert describes."""
+    if phase is not PhaseName.STATE:
+        return way_back
+    addresses = dict.fromkeys(address for _, address in forgotten(after))
+    return (*way_back, *(_import(address, namespace) for address in addresses))
+
+
+def _import(address: str, namespace: str) -> LiveStep:
+    id = namespace if address.startswith(f"{BOOTSTRAP}.") else "ID"
+    return LiveStep(
+        f"before the next apply, import what {address} describes: without it Terraform installs Flux over Flux",
+        f"terraform import {address} {id}",
+        "Import successful",
     )

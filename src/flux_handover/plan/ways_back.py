@@ -11,7 +11,7 @@ from typing import assert_never
 
 from flux_handover.model.installation import Installation, Method
 from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA
-from flux_handover.plan import releasing, terraforming
+from flux_handover.plan import releasing
 from flux_handover.plan.gates import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, OCI_REPOSITORIES, SOURCES
 from flux_handover.plan.phases import LiveStep, PhaseName
 from flux_handover.plan.target import InstanceForm, Target
@@ -27,11 +27,16 @@ def way_back(phase: PhaseName, target: Target, installation: Installation) -> tu
     match phase:
         case PhaseName.PREFLIGHT:
             return ()
-        case PhaseName.STATE:
-            return (revert(phase), *terraforming.way_back(installation))
         case PhaseName.PROTECT if installation.method is Method.HELM_CHART:
             return (revert(phase), *releasing.resumed(installation))
-        case PhaseName.PROTECT | PhaseName.BOOTSTRAP | PhaseName.SYNC | PhaseName.REFERENCES | PhaseName.UPGRADE:
+        case (
+            PhaseName.STATE
+            | PhaseName.PROTECT
+            | PhaseName.BOOTSTRAP
+            | PhaseName.SYNC
+            | PhaseName.REFERENCES
+            | PhaseName.UPGRADE
+        ):
             return (revert(phase),)
         case PhaseName.OPERATOR:
             return (revert(phase), *_without_operator(target))
