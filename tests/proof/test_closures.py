@@ -9,7 +9,7 @@ from proof.worlds import Fleet, config, helm, ks, kustomization, namespace, plai
 
 from flux_handover.objects import SOURCE_GROUP, ObjectId
 from flux_handover.proof.closures import closures, home_of
-from flux_handover.proof.scope import concerned, named_by, removed_by, scope_of
+from flux_handover.proof.scope import concerned, named_by, scope_of
 from flux_handover.proof.vanishing import vanishing
 from flux_handover.proof.world import (
     Desired,
@@ -28,7 +28,7 @@ CHART = ObjectId(SOURCE_GROUP, "OCIRepository", "shop", "template")
 def found(fleet: Fleet, world: World) -> set[frozenset[ObjectId]]:
     program = (push(),)
     scope = scope_of(world, fleet.environment, program)
-    going = vanishing(scope, removed_by(program))
+    going = vanishing(scope, program)
     active, _ = concerned(scope, named_by(program), going)
     return set(closures(scope, active, going, named_by(program)))
 

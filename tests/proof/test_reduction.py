@@ -202,7 +202,7 @@ def test_a_source_that_comes_with_the_commit_is_followed() -> None:
     scope = scope_of(fleet.start(), fleet.environment, (push(),))
 
     assert config("a") in scope.touched[ks("apps")]
-    assert vanishing(scope, set()) == frozenset()
+    assert vanishing(scope, (push(),)) == frozenset()
     assert changing(scope, ks("root")) == {source("other"), ks("apps")}
 
 

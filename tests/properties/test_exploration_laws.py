@@ -12,7 +12,7 @@ from proof.random_worlds import OBJECTS, Case, crowded_case, random_case
 from proof.worlds import Paths
 
 from flux_handover.objects import ObjectId
-from flux_handover.proof.exploration import all_moves
+from flux_handover.proof.exploration import all_moves, explore
 from flux_handover.proof.reconcile import How
 from flux_handover.proof.reconcile_cluster import Push
 from flux_handover.proof.reconcile_kustomization import is_idle, started, waits_for, whole
@@ -22,6 +22,7 @@ from flux_handover.proof.table import Table
 from flux_handover.proof.world import ApplyFailed, Build, Built, KustomizationSpec, Mark, World
 
 ENOUGH = 20_000
+KEEPS = (Mark.PRUNE_DISABLED, Mark.RECONCILE_DISABLED)
 SEEDS = st.integers(min_value=1_000, max_value=1_000_000)
 
 
@@ -37,6 +38,26 @@ def test_the_reduced_search_agrees_with_brute_force_on_some_seeded_worlds() -> N
 @pytest.mark.slow
 def test_the_reduced_search_agrees_with_brute_force_on_500_seeded_worlds() -> None:
     assert [seed for seed in range(500) if not agrees(seed)] == []
+
+
+def agrees_with_pins(seed: int) -> bool:
+    """As `agrees`, where somebody else wrote opt-outs on some objects, which kustomize-controller leaves alone."""
+    random = Random(seed)
+    case = random_case(random)
+    pins = {id: frozenset({random.choice(KEEPS)}) for id in case.world.live if random.random() < 0.3}
+    live = {id: replace(one, pinned=one.pinned | pins.get(id, frozenset())) for id, one in case.world.live.items()}
+    world = replace(case.world, live=Table(live))
+    found = explore((world,), case.environment, case.program, limit=ENOUGH)
+    return not found.complete or found.deletions.keys() == outcome_of(world, case.program, case.environment).deleted
+
+
+def test_opt_outs_that_others_wrote_hide_no_deletion_in_some_worlds() -> None:
+    assert [seed for seed in range(10) if not agrees_with_pins(seed)] == []
+
+
+@pytest.mark.slow
+def test_opt_outs_that_others_wrote_hide_no_deletion_in_200_worlds() -> None:
+    assert [seed for seed in range(200) if not agrees_with_pins(seed)] == []
 
 
 CROWDED = 15_000

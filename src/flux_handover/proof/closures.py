@@ -132,12 +132,13 @@ def _influences(scope: Scope, id: ObjectId, reach: _Reach) -> Iterator[ObjectId]
 
 
 def _keeps_its_spec(scope: Scope, id: ObjectId, reach: _Reach) -> bool:
-    """Whether an owner stays, with what it applies, and its parent finds it just as it wants it, at whatever time."""
+    """Whether an owner stays, with what it applies, and each parent finds it just as it wants it, at whatever time."""
     live, parents = scope.world.live.get(id), scope.touching.get(id, ())
-    if live is None or live.deleting or id in reach.going or id in reach.named or len(parents) != 1:
+    if live is None or live.deleting or id in reach.going or id in reach.named or live.owner not in parents:
         return False
-    wanted = {(o.spec, o.marks) for build in scope.builds[parents[0]].values() for o in objects_of(build) if o.id == id}
-    if live.owner != parents[0] or wanted != {(live.spec, live.marks)} or id in changing(scope, parents[0]):
+    builds = (build for parent in parents for build in scope.builds[parent].values())
+    wanted = {(o.spec, o.marks) for build in builds for o in objects_of(build) if o.id == id}
+    if wanted != {(live.spec, live.marks)} or any(id in changing(scope, parent) for parent in parents):
         return False
     return not any(_above(scope, other) & reach.going for other in scope.touched[id])
 

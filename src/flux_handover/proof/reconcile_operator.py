@@ -110,12 +110,12 @@ def applied(world: World, gates: Gates, id: ObjectId, spec: FluxInstanceSpec, ob
 
 
 def _written(old: Live | None, desired: Desired, id: ObjectId, spec: FluxInstanceSpec, gates: Gates) -> Live:
-    new = Live(operator=id, pinned=_stamped(desired, spec, gates), digest=desired.digest, spec=desired.spec)
+    new = Live(operator=id, pinned=stamped(desired, spec, gates), digest=desired.digest, spec=desired.spec)
     new = replace(new, definition=desired.definition)
     return new if old is None else replace(new, owner=old.owner, deleting=old.deleting)
 
 
-def _stamped(desired: Desired, spec: FluxInstanceSpec, gates: Gates) -> Marks:
+def stamped(desired: Desired, spec: FluxInstanceSpec, gates: Gates) -> Marks:
     """The opt-outs that the operator's last transformer adds, which no user patch can remove."""
     stamps = {Mark.SSA_IGNORE} if gates.operator_stamps_ssa_ignore else set()
     if gates.operator_stamps_prune_disabled:

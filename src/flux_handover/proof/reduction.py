@@ -24,7 +24,6 @@ from flux_handover.proof.scope import (
     named_by,
     needed,
     objects_of,
-    removed_by,
     scope_of,
 )
 from flux_handover.proof.vanishing import vanishing
@@ -63,7 +62,7 @@ def parts(world: World, environment: Environment, program: Program) -> tuple[Par
     """The independent pieces of a world that a program can change."""
     scope = scope_of(world, environment, program)
     named = named_by(program)
-    going = vanishing(scope, removed_by(program))
+    going = vanishing(scope, program)
     active, _ = concerned(scope, named, going)
     return tuple(_part(scope, group, program, going) for group in closures(scope, active, going, named))
 

@@ -1,19 +1,20 @@
 """What some order may delete, taken too large rather than too small.
 
 A kind, a variable or a source decides what its readers do only where it may come or go; that its opt-outs
-change does not reach them. Opt-outs are not looked at here: they may change on the way.
+change does not reach them. Opt-outs may change on the way: only one that nobody can take off is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import permutations
 
 from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile_cluster import Program
 from flux_handover.proof.reconcile_helm import PENDING, remedy_of
 from flux_handover.proof.reconcile_kustomization import KEEPS
-from flux_handover.proof.scope import Scope, objects_of, removed_by, scope_of
+from flux_handover.proof.reconcile_operator import stamped
+from flux_handover.proof.scope import Scope, named_by, objects_of, removed_by, scope_of
 from flux_handover.proof.world import (
     Built,
     DeletionPolicy,
@@ -34,7 +35,7 @@ def may_go(world: World, environment: Environment, program: Program) -> frozense
     """Every live object that the steps of a program may delete; those that opt out in every revision are not."""
     scope = scope_of(world, environment, program)
     removed = removed_by(program)
-    going = vanishing(scope, removed)
+    going = vanishing(scope, program)
     return frozenset(id for id in going & world.live.keys() if id in removed or not _shielded(scope, going, id))
 
 
@@ -50,11 +51,11 @@ def _shielded(scope: Scope, going: frozenset[ObjectId], id: ObjectId) -> bool:
     return bool(live.pinned & KEEPS) or (bool(live.marks & KEEPS) and all(marks & KEEPS for marks in rendered))
 
 
-def vanishing(scope: Scope, removed: set[ObjectId]) -> frozenset[ObjectId]:
-    """Every object that may be deleted; `removed` are those that a person's steps may delete."""
-    gone = set(removed)
+def vanishing(scope: Scope, program: Program) -> frozenset[ObjectId]:
+    """Every object that may be deleted, by a person's steps of the program or by what controllers do."""
+    gone, named = removed_by(program), named_by(program)
     for id in scope.specs:
-        gone |= set(_left(scope, id))
+        gone |= {other for other in _left(scope, id) if not _is_kept_for_good(scope, named, id, other)}
         gone |= set(_uninstalled(scope, id))
     waiting = list(gone)
     while waiting:
@@ -77,6 +78,28 @@ def _left(scope: Scope, id: ObjectId) -> Iterator[ObjectId]:
     later = [build for at, build in built if at != now or not at]
     for one, other in permutations(later, 2):
         yield from one.ids - other.ids
+
+
+def _is_kept_for_good(scope: Scope, named: Collection[ObjectId], owner: ObjectId, id: ObjectId) -> bool:
+    """Whether an object that leaves a Kustomization has an opt-out that nobody takes off: kustomize-controller keeps
+    what others wrote, the operator stamps it anew, and a person leaves it alone."""
+    live = scope.world.live.get(id)
+    if live is None or not live.pinned & KEEPS or id in named:
+        return False
+    others = (other for other in scope.touching.get(id, ()) if not _is_kustomization(scope, other))
+    return _is_kustomization(scope, owner) and all(_stamps(scope, other, id) for other in others)
+
+
+def _is_kustomization(scope: Scope, owner: ObjectId) -> bool:
+    return all(isinstance(spec, KustomizationSpec) for spec in scope.specs[owner])
+
+
+def _stamps(scope: Scope, owner: ObjectId, id: ObjectId) -> bool:
+    """Whether whatever this owner writes on an object has an opt-out; a release writes what its chart says."""
+    asked = scope.builds[owner].items()
+    written = [(spec, d) for (spec, _), build in asked for d in objects_of(build) if d.id == id]
+    gates = scope.environment.gates
+    return all(isinstance(spec, FluxInstanceSpec) and stamped(d, spec, gates) & KEEPS for spec, d in written)
 
 
 def _revision(scope: Scope, id: ObjectId) -> str:
