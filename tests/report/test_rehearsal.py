@@ -15,7 +15,8 @@ from flux_handover.act.rehearse import Rehearsed
 from flux_handover.adapters.sandbox.gates import differences
 from flux_handover.objects import ObjectId
 from flux_handover.plan.phases import Gate
-from flux_handover.proof.obligations import Verdict
+from flux_handover.proof.obligations import Judgement, Obligation, Verdict
+from flux_handover.proof.trace import Counterexample, numbered
 from flux_handover.report.page import Detail, Screen
 from flux_handover.report.rehearsal_markdown import rehearsal_markdown
 from flux_handover.report.rehearsal_text import rehearsal_text
@@ -110,6 +111,39 @@ def test_the_timeline_counts_from_the_beginning_of_the_rehearsal() -> None:
     assert "| 12 | retire | deleted Kustomization/gardens/old |" in rehearsal_markdown((DONE,))
     assert "12 s  retire  deleted Kustomization/gardens/old" in rehearsal_text((DONE,), Screen(detail=Detail.FULL))
     assert "timeline" not in rehearsal_text((DONE,), Screen())
+
+
+LOST = Judgement(
+    Obligation.NOTHING_LOST,
+    Verdict.REFUTED,
+    ("1 objects would be deleted that the phase does not declare",),
+    Counterexample("", (OLD,), numbered([("kustomize-controller", "deletes Kustomization/gardens/old")])),
+)
+KEPT = Judgement(Obligation.RECOVERABLE, Verdict.HOLDS, ("a push is still applied",))
+STOPPED = replace(RUN, judgements=(LOST, KEPT), is_pushed=False, problems=("nothing-lost is refuted",))
+
+
+def test_a_phase_that_is_not_proved_again_is_told_as_not_pushed() -> None:
+    done = replace(DONE, runs=(STOPPED,))
+    (phase,) = json.loads(encoded(rehearse_report("HEAD", (done,))))["phases"]
+
+    assert done.verdict is Verdict.REFUTED
+    assert "not pushed" in rehearsal_text((done,), Screen())
+    assert "| retire | refuted | 31 | not pushed |" in rehearsal_markdown((done,))
+    assert (phase["pushed"], phase["verdict"]) == (False, "refuted")
+    assert [one["obligation"] for one in phase["proved_again"]] == ["nothing-lost", "recoverable"]
+    assert phase["proved_again"][0]["counterexample"]["lost"] == [OLD.full]
+
+
+@pytest.mark.parametrize("detail", Detail)
+def test_what_cannot_be_decided_from_what_is_live_is_told_and_makes_it_unknown(detail: Detail) -> None:
+    undecided = replace(KEPT, verdict=Verdict.UNKNOWN, evidence=("Kustomization/gardens/new is not in Git",))
+    done = replace(DONE, runs=(replace(RUN, judgements=(undecided,), is_pushed=False),))
+
+    assert done.verdict is Verdict.UNKNOWN
+    line = "proved again: recoverable unknown: Kustomization/gardens/new is not in Git"
+    assert line in rehearsal_text((done,), Screen(detail=detail))
+    assert line in rehearsal_markdown((done,)).replace("\\", "")
 
 
 def test_json_is_what_its_schema_says() -> None:

@@ -21,12 +21,14 @@ from flux_handover.act.gates import Observation, View, observed
 from flux_handover.act.journal import Journal
 from flux_handover.act.observing import Expected, Rest, requested, wait_for_rest
 from flux_handover.act.proved import worst
+from flux_handover.act.proving_again import proved_again, refuted, seen_now
 from flux_handover.adapters.cluster import KubeCluster
 from flux_handover.adapters.recorder import Change, Happened, Recorder
 from flux_handover.model.effective_kept import lost
 from flux_handover.objects import Object, ObjectId, leading_names, object_of
 from flux_handover.plan.phases import Gate, Phase, Plan
-from flux_handover.proof.obligations import Verdict
+from flux_handover.proof.obligations import Judgement, Verdict
+from flux_handover.proof.steps import Step
 from flux_handover.tree import Tree
 
 GATE_SECONDS = 90.0
@@ -92,7 +94,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One phase as it went; `problems` say where it did not go as announced, `moments` what happened when."""
+    """One phase as it went; `problems` say where it did not go as announced, `moments` what happened when.
+
+    `judgements` are what was proved again, from the live cluster, before it was pushed.
+    """
 
     name: str
     direction: Direction
@@ -104,12 +109,15 @@ class Run:
     problems: tuple[str, ...]
     seconds: float
     moments: tuple[Moment, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    is_pushed: bool = True
 
     @property
     def verdict(self) -> Verdict:
-        """Refuted where something was disagreed on, unknown where a gate could not be seen."""
-        gates = worst(observation.verdict for observation in self.gates)
-        return Verdict.REFUTED if self.problems else gates
+        """Refuted where something was disagreed on, unknown where a gate or an obligation could not be decided."""
+        if self.problems:
+            return Verdict.REFUTED
+        return worst((*(one.verdict for one in self.gates), *(one.verdict for one in self.judgements)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,27 +147,66 @@ def settings(place: Place) -> tuple[Object, ...]:
     return tuple(object_of(cleaned(manifest)) for manifest in found if manifest is not None)
 
 
-def carried_out(
-    place: Place,
-    plan: Plan,
-    phase: Phase,
-    direction: Direction,
-    returning: frozenset[ObjectId] = frozenset(),
-    written: Written = NOTHING_WRITTEN,
-) -> Run:
-    """A phase: its gates seen, its tree pushed, and what came of it; not pushed where a gate does not hold."""
-    start = time.monotonic()
-    place.journal.write(time.time(), "phase", name=phase.name.value, direction=direction.value)
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A phase to carry out: which way, what may come a second time, what it writes, and the step it was proved by."""
+
+    phase: Phase
+    direction: Direction
+    step: Step
+    returning: frozenset[ObjectId] = frozenset()
+    written: Written = NOTHING_WRITTEN
+
+
+def carried_out(place: Place, plan: Plan, leg: Leg) -> Run:
+    """A phase: its gates seen, proved again from what is live, its tree pushed, and what came of it."""
+    start, phase = time.monotonic(), leg.phase
+    place.journal.write(time.time(), "phase", name=phase.name.value, direction=leg.direction.value)
     gates = awaited_gates(place, gates_before(plan, phase))
     closed = tuple(f"gate {one.gate.id}: {one.evidence}" for one in gates if one.verdict is Verdict.REFUTED)
-    if closed:
-        nothing = Happenings((), (), (), ())
-        return Run(phase.name.value, direction, (), nothing, (), gates, {}, closed, time.monotonic() - start)
-    before = marked(place, written)
+    judgements = () if closed else judged(place, leg)
+    problems = (*closed, *refuted(judgements))
+    if problems or worst(one.verdict for one in judgements) is not Verdict.HOLDS:
+        return not_pushed(leg, gates, judgements, problems, time.monotonic() - start)
+    before = marked(place, leg.written)
     rest = published(place, phase.tree, phase.title)
-    run = summed_up(place, phase.name.value, direction, Announced(phase.removes, returning=returning), before, rest)
+    announced = Announced(phase.removes, returning=leg.returning)
+    run = summed_up(place, phase.name.value, leg.direction, announced, before, rest)
     place.journal.write(time.time(), "done", name=phase.name.value, verdict=run.verdict.value, problems=run.problems)
-    return replace(run, gates=gates, seconds=time.monotonic() - start)
+    return replace(run, gates=gates, judgements=judgements, seconds=time.monotonic() - start)
+
+
+def judged(place: Place, leg: Leg) -> tuple[Judgement, ...]:
+    """The phase proved again from what is live now."""
+    place.told(f"proving {leg.phase.name.value} again from what is live")
+    judgements = proved_again(leg.step, seen_now(place.cluster, place.view))
+    for one in judgements:
+        place.journal.write(time.time(), "proof", obligation=one.obligation.value, verdict=one.verdict.value)
+    return judgements
+
+
+def not_pushed(
+    leg: Leg,
+    gates: tuple[Observation, ...],
+    judgements: tuple[Judgement, ...],
+    problems: tuple[str, ...],
+    seconds: float,
+) -> Run:
+    """A phase that was stopped before its tree was pushed."""
+    nothing = Happenings((), (), (), ())
+    return Run(
+        leg.phase.name.value,
+        leg.direction,
+        (),
+        nothing,
+        (),
+        gates,
+        {},
+        problems,
+        seconds,
+        judgements=judgements,
+        is_pushed=False,
+    )
 
 
 def awaited_gates(place: Place, gates: Sequence[Gate]) -> tuple[Observation, ...]:

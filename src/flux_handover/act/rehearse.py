@@ -18,6 +18,7 @@ from flux_handover.act.comparing import Announced
 from flux_handover.act.content import NOTHING_WRITTEN, Written, shared, written_between
 from flux_handover.act.execute import (
     Direction,
+    Leg,
     Mark,
     Place,
     Run,
@@ -53,6 +54,7 @@ from flux_handover.adapters.sandbox.session import Sandbox, running_sandbox
 from flux_handover.objects import ObjectId, ids_of
 from flux_handover.plan.phases import Phase, PhaseName
 from flux_handover.proof.obligations import Verdict
+from flux_handover.proof.steps import Step
 from flux_handover.tree import Tree
 
 PROGRAMS = (*CONTROL_PLANE, *CONTROLLERS, "flux-operator", *AROUND)
@@ -67,11 +69,11 @@ class Course(Enum):
     FROM_EVERY_PHASE = "from-every-phase"
 
 
-Leg = tuple[Direction, int]
+Turn = tuple[Direction, int]
 """One phase, by its number, in one direction."""
 
 
-def legs(course: Course, count: int) -> tuple[Leg, ...]:
+def legs(course: Course, count: int) -> tuple[Turn, ...]:
     """The order in which a number of phases is played."""
     forward = tuple((Direction.FORWARD, number) for number in range(count))
     around = (
@@ -92,12 +94,13 @@ def legs(course: Course, count: int) -> tuple[Leg, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What is played: a proved plan on the tree it begins from, and what each phase writes, by its name."""
+    """What is played: a proved plan on the tree it begins from; what each phase writes, and how it was proved."""
 
     proved: ProvedPlan
     tree: Tree
     phases: tuple[Phase, ...]
     written: Mapping[str, Written]
+    steps: Mapping[str, Step]
 
     def before(self, number: int) -> Tree:
         """The tree that a phase finds."""
@@ -211,22 +214,23 @@ def wanted(phases: Sequence[Phase], until: PhaseName | None) -> tuple[Phase, ...
     return tuple(phases[: names.index(until) + 1] if until in names else phases)
 
 
-def walked(play: Playing, script: Script, way: Sequence[Leg]) -> Iterator[Run]:
+def walked(play: Playing, script: Script, way: Sequence[Turn]) -> Iterator[Run]:
     """Leg after leg, until one does not go as announced."""
     for direction, number in way:
         phase = script.phases[number]
         play.place.told(f"phase {phase.name.value}, {direction.value}")
         run = back(play, script, number) if direction is Direction.BACK else forward(play, script, phase, direction)
         yield run
-        if run.verdict is Verdict.REFUTED:
+        if run.verdict is Verdict.REFUTED or not run.is_pushed:
             return
 
 
 def forward(play: Playing, script: Script, phase: Phase, direction: Direction) -> Run:
     """A phase carried out; what was brought, and taken back, comes a second time."""
     returning = removed_since(play) if direction is Direction.AGAIN else frozenset()
-    written = script.written.get(phase.name.value, NOTHING_WRITTEN)
-    return carried_out(play.place, script.proved.plan, phase, direction, returning, written)
+    name = phase.name.value
+    leg = Leg(phase, direction, script.steps[name], returning, script.written.get(name, NOTHING_WRITTEN))
+    return carried_out(play.place, script.proved.plan, leg)
 
 
 def back(play: Playing, script: Script, number: int) -> Run:

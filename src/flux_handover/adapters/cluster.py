@@ -32,6 +32,7 @@ from flux_handover.objects import ObjectId, id_of, listed, mapping, text_at
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 DISCOVERY_BEFORE = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = METADATA.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 MERGE_PATCH, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 SERVED_SECONDS = 10.0
@@ -210,6 +211,16 @@ class KubeCluster:
                 found.update({id_of(manifest): manifest for manifest in self._listed(kind)})
         return MappingProxyType(found)
 
+    def metadata(self) -> Mapping[ObjectId, Manifest]:
+        """The metadata of every object but events: no content is read."""
+        found: dict[ObjectId, Manifest] = {}
+        for kind in self.kinds():
+            if "list" in kind.verbs and kind.kind != "Event":
+                answer = self._found(kind.path(), METADATA_LIST) or {}
+                manifests = (completed(kind, manifest) for manifest in listed(answer.get("items")))
+                found.update({id_of(manifest): manifest for manifest in manifests})
+        return MappingProxyType(found)
+
     def watch(self, kind: Kind, version: str, *, seconds: int, namespace: str = "") -> Iterator[tuple[str, Manifest]]:
         """What happens to a kind from a resource version on, for at most `seconds`: type and object.
 
@@ -249,18 +260,25 @@ class KubeCluster:
             raise ClusterError(f"the cluster does not serve the kind of {id.full}", hint="is its CRD installed?")
         return kind
 
-    def _found(self, path: str) -> Manifest | None:
-        answer = self._answer("GET", path, None, "application/json")
+    def _found(self, path: str, accept: str = "application/json") -> Manifest | None:
+        answer = self._answer("GET", path, None, "application/json", accept)
         if answer.status_code == 404:
             return None
         if answer.is_error:
             raise refusal("GET", path, answer)
         return decoded(answer)
 
-    def _answer(self, method: str, path: str, body: Manifest | Sequence[Any] | None, content: str) -> httpx2.Response:
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: Manifest | Sequence[Any] | None,
+        content: str,
+        accept: str = "application/json",
+    ) -> httpx2.Response:
         # Manifests may be read-only mappings, which the encoder does not know.
         text = None if body is None else json.dumps(body, default=dict).encode()
-        headers = {"Content-Type": content, "Accept": "application/json"}
+        headers = {"Content-Type": content, "Accept": accept}
         with mapped(f"{method} {path.partition('?')[0]}", self.server):
             answer = self._http.request(method, path, content=text, headers=headers)
             for _ in range(ATTEMPTS):

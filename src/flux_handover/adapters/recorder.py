@@ -20,12 +20,11 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from flux_handover.adapters.cluster import METADATA, Kind, KubeCluster, Manifest, is_listed
+from flux_handover.adapters.cluster import METADATA, METADATA_LIST, Kind, KubeCluster, Manifest, is_listed
 from flux_handover.errors import ClusterError
 from flux_handover.objects import ObjectId, mapping
 
 DISCOVERY_SECONDS = 1.0
-LIST_ACCEPT = METADATA.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 Answer = TypeVar("Answer")
 
 
@@ -148,7 +147,7 @@ class Recorder:
             await asyncio.sleep(0.2)
 
     async def _list(self, kind: Kind) -> str | None:
-        answer = await self._http.get(kind.path(), headers={"Accept": LIST_ACCEPT})
+        answer = await self._http.get(kind.path(), headers={"Accept": METADATA_LIST})
         if answer.is_error:
             return None
         document = mapping(answer.json())

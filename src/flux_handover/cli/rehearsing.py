@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 from flux_handover.act.bare_steps import deeds_of
@@ -41,7 +41,7 @@ from flux_handover.plan.phases import PhaseName
 from flux_handover.plan.target import Options
 from flux_handover.proof import stages
 from flux_handover.proof.guard_report import GuardReport
-from flux_handover.proof.steps import committing
+from flux_handover.proof.steps import committing, steps_of
 
 
 class What(Enum):
@@ -93,16 +93,18 @@ def phase_named(name: str) -> PhaseName | None:
 
 
 def script_of(tools: Opened, wanted: Wanted, snapshot: Snapshot, proved: ProvedPlan, until: PhaseName | None) -> Script:
-    """The phases to play, and what each writes by the renderings before and after it."""
-    read = tree_reader(tools, wanted, snapshot.revision)
-    phases, written, before = up_to(committing(proved.plan), until), {}, snapshot
-    for phase in phases:
-        after = read(phase.tree, before)
-        name = proved.plan.cluster
+    """The phases to play, what each writes by the renderings before and after it, and what it was proved by."""
+    read, name = tree_reader(tools, wanted, snapshot.revision), proved.plan.cluster
+    snapshots = [snapshot]
+    for phase in committing(proved.plan):
+        snapshots.append(read(phase.tree, snapshots[-1]))
+    steps = {step.phase.name.value: step for step in steps_of(proved.plan, tuple(snapshots), tools.engine)}
+    phases = up_to(committing(proved.plan), until)
+    written = {}
+    for phase, (before, after) in zip(phases, pairwise(snapshots), strict=False):
         between = written_between(before.cluster(name), after.cluster(name))
         written[phase.name.value] = with_taken_over(between, before.cluster(name), _given(tools, after, name))
-        before = after
-    return Script(proved, snapshot.tree, phases, written)
+    return Script(proved, snapshot.tree, phases, written, steps)
 
 
 def _given(tools: Opened, snapshot: Snapshot, name: str) -> Iterator[Object]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from flux_handover.act.execute import Run
 from flux_handover.act.proved import worst
 from flux_handover.act.rehearse import Rehearsed
+from flux_handover.proof.obligations import Verdict
 from flux_handover.report.escaping import code, markdown
-from flux_handover.report.rehearsal_text import title, told
+from flux_handover.report.rehearsal_text import proved_again, title, told
 from flux_handover.report.shapes.rehearse import VERDICTS
 
 
@@ -24,6 +25,7 @@ def _cluster(one: Rehearsed) -> Iterator[str]:
     yield from ("", "| phase | verdict | seconds | what happened |", "|---|---|---|---|")
     yield from map(_row, one.runs)
     yield from _points("Not as announced", (*one.problems, *_problems(one.runs)))
+    yield from _points("Not decided from what was live", tuple(_undecided(one.runs)))
     yield from _timeline(one)
     yield from _points("Versions that ran", tuple(f"{name} {version}" for name, version in one.versions.items()))
     yield from _points("Unknown, since your versions decide otherwise", tuple(map(str, one.differences)))
@@ -47,6 +49,13 @@ def _timeline(one: Rehearsed) -> Iterator[str]:
 
 def _problems(runs: Sequence[Run]) -> Iterator[str]:
     return (f"{title(run)}: {problem}" for run in runs for problem in run.problems)
+
+
+def _undecided(runs: Sequence[Run]) -> Iterator[str]:
+    for run in runs:
+        for one in run.judgements:
+            if one.verdict is Verdict.UNKNOWN:
+                yield f"{title(run)}: {proved_again(one)}"
 
 
 def _points(name: str, points: Sequence[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from flux_handover.act.execute import Direction, Moment, Run
 from flux_handover.act.rehearse import Rehearsed
 from flux_handover.objects import leading_names
-from flux_handover.proof.obligations import Verdict
+from flux_handover.proof.obligations import Judgement, Verdict
 from flux_handover.report.page import Screen, columns, counted, heading, indented, quiet, rendered, state, text
 from flux_handover.report.shapes.rehearse import VERDICTS
 
@@ -68,6 +68,8 @@ def title(run: Run) -> str:
 
 def told(run: Run) -> str:
     """What a phase did, in one line."""
+    if not run.is_pushed:
+        return "not pushed"
     happened = run.happened
     parts = [f"deleted {leading_names(happened.deleted, SHOWN)}" if happened.deleted else "deleted nothing"]
     if happened.recreated:
@@ -82,11 +84,18 @@ def told(run: Run) -> str:
 
 def _details(run: Run, screen: Screen) -> Iterator[RenderableType]:
     gates = [gate for gate in run.gates if screen.is_full or gate.verdict is not Verdict.HOLDS]
-    if run.problems or gates:
+    again = [one for one in run.judgements if screen.is_full or one.verdict is Verdict.UNKNOWN]
+    if run.problems or gates or again:
         yield text("")
         yield heading(title(run))
         yield indented(*(text(problem, "red") for problem in run.problems))
         yield indented(*(text(f"gate {gate.gate.id} {gate.verdict.value}: {gate.evidence}") for gate in gates))
+        yield indented(*map(text, map(proved_again, again)))
+
+
+def proved_again(judgement: Judgement) -> str:
+    """An obligation as it was decided from what is live, in one line."""
+    return f"proved again: {judgement.obligation.value} {judgement.verdict.value}: {'; '.join(judgement.evidence)}"
 
 
 def _limits(one: Rehearsed, screen: Screen) -> Iterator[RenderableType]:

@@ -232,11 +232,12 @@ def _judgement(judgement: Judgement) -> JudgementShape:
         judgement.obligation.value,
         judgement.verdict.value,
         judgement.evidence,
-        _counterexample(found) if found else None,
+        counterexample_shape(found) if found else None,
         judgement.hint,
     )
 
 
-def _counterexample(found: Counterexample) -> CounterexampleShape:
+def counterexample_shape(found: Counterexample) -> CounterexampleShape:
+    """The counterexample for programs."""
     steps = tuple(StepShape(step.n, step.actor, step.event) for step in found.trace)
     return CounterexampleShape(tuple(id.full for id in sorted(found.lost)), steps)

@@ -12,8 +12,8 @@ from flux_handover.act.gates import Observation
 from flux_handover.act.proved import worst
 from flux_handover.act.rehearse import Rehearsed
 from flux_handover.objects import ObjectId
-from flux_handover.proof.obligations import Verdict
-from flux_handover.report.shapes.plan import VerdictShape
+from flux_handover.proof.obligations import Judgement, Verdict
+from flux_handover.report.shapes.plan import CounterexampleShape, VerdictShape, counterexample_shape
 
 RehearsalVerdict = Literal["confirmed", "refuted", "unknown"]
 VERDICTS: dict[Verdict, RehearsalVerdict] = {
@@ -53,8 +53,20 @@ class GateSeenShape(msgspec.Struct, frozen=True):
     seen: tuple[SeenShape, ...]
 
 
+class ProvedAgainShape(msgspec.Struct, frozen=True):
+    """An obligation decided once more from what was live before the push; `counterexample` where it is refuted."""
+
+    obligation: str
+    verdict: VerdictShape
+    evidence: tuple[str, ...]
+    counterexample: CounterexampleShape | None
+
+
 class RehearsedPhaseShape(msgspec.Struct, frozen=True):
-    """One phase as it went; `direction` is forward, back, again (forward after back), commit or bootstrap."""
+    """One phase as it went; `direction` is forward, back, again (forward after back), commit or bootstrap.
+
+    It was not `pushed` where a gate did not hold, or where it was not `proved_again` from what was live.
+    """
 
     cluster: str
     name: str
@@ -67,6 +79,8 @@ class RehearsedPhaseShape(msgspec.Struct, frozen=True):
     changed: tuple[str, ...]
     restarts: tuple[RestartShape, ...]
     gate: GateSeenShape
+    proved_again: tuple[ProvedAgainShape, ...]
+    pushed: bool
     problems: tuple[str, ...]
     seconds: float
     timeline: tuple[MomentShape, ...]
@@ -131,9 +145,20 @@ def _phase(one: Rehearsed, run: Run) -> RehearsedPhaseShape:
         _ids(happened.changed),
         tuple(RestartShape(each.program, each.happening, round(each.time - first, 1)) for each in run.restarts),
         _gate(run.gates),
+        tuple(map(_again, run.judgements)),
+        run.is_pushed,
         run.problems,
         round(run.seconds, 1),
         tuple(MomentShape(round(moment.time - one.began, 1), moment.text) for moment in run.moments),
+    )
+
+
+def _again(judgement: Judgement) -> ProvedAgainShape:
+    return ProvedAgainShape(
+        judgement.obligation.value,
+        judgement.verdict.value,
+        judgement.evidence,
+        counterexample_shape(judgement.counterexample) if judgement.counterexample else None,
     )
 
 
