@@ -52,6 +52,20 @@ class ObjectId(NamedTuple):
         return f"{kind}/{self.namespace}/{self.name}"
 
 
+def elsewhere(id: ObjectId, cluster: str) -> ObjectId:
+    """The id of an object that a Kustomization applies to another cluster.
+
+    Its kind says so, since nothing that a kind means in this cluster holds for it: a Namespace there takes nothing
+    along here, and a Deployment of Flux there is another Flux. An id that is of no other cluster stays as it is.
+    """
+    return id._replace(kind=f"{cluster}:{id.kind}") if cluster and ":" not in id.kind else id
+
+
+def where_it_lives(id: ObjectId) -> ObjectId:
+    """The id by which the cluster that has the object knows it."""
+    return id._replace(kind=id.kind.rpartition(":")[2])
+
+
 def parse_id(text: str) -> ObjectId:
     """The id printed as `full`; raises ValueError for any other shape."""
     kind, namespace, name = text.split("/", 2)

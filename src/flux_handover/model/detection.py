@@ -17,9 +17,11 @@ from flux_handover.model.detection_releases import (
     live_instance_signs,
 )
 from flux_handover.model.detection_signs import Evidence, Sign, evidence_of
+from flux_handover.model.detection_versions import component_of, of_objects
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import BuildStatus, Cluster
 from flux_handover.model.settings_sync import sync_settings
+from flux_handover.objects import object_of
 from flux_handover.tree import Tree
 
 Detector = Callable[[Evidence], Iterator[Sign]]
@@ -46,7 +48,7 @@ def detect(cluster: Cluster, tree: Tree, builder: Builder) -> Installation:
     main = _main(evidence, live, outside)
     others = [sign for sign in (*live, *outside) if sign is not main]
     complete = with_hand_settings(evidence, main) if main.is_bare else main
-    return _installation(evidence, _with_others(_by_terraform(complete, others), others))
+    return _installation(evidence, _with_others(_by_terraform(complete, others), others), tuple(_elsewhere(cluster)))
 
 
 def _counting(outside: list[Sign], live: list[Sign]) -> list[Sign]:
@@ -116,7 +118,16 @@ def _unknown(evidence: Evidence) -> Sign:
     return Sign(Method.UNKNOWN, root.where, notes=(note,))
 
 
-def _installation(evidence: Evidence, sign: Sign) -> Installation:
+def _elsewhere(cluster: Cluster) -> Iterator[str]:
+    """Notes of each Flux that a Kustomization of this cluster installs in another one."""
+    for build in (one for one in cluster if one.ks.remote_cluster):
+        objects = tuple(object_of(object.data) for object in build.objects)
+        if any(map(component_of, objects)):
+            version = of_objects(objects) or "of an unknown version"
+            yield f"{build.id} installs Flux {version} in another cluster, which is none of this one's"
+
+
+def _installation(evidence: Evidence, sign: Sign, notes: tuple[str, ...]) -> Installation:
     return Installation(
         cluster=evidence.cluster.name,
         method=sign.method,
@@ -131,5 +142,5 @@ def _installation(evidence: Evidence, sign: Sign) -> Installation:
         plain=sign.plain,
         live=sign.live,
         renamed=sign.renamed,
-        notes=sign.notes,
+        notes=(*sign.notes, *notes),
     )

@@ -107,7 +107,7 @@ def live_releases(site: Site, charts: frozenset[str] = CHARTS) -> Iterator[Relea
         if is_kind(object, HELM_GROUP, "HelmRelease"):
             release = helm_release_of(object)
             chart = _chart(release, site.cluster)
-            if chart in charts:
+            if chart in charts and not release.remote:
                 yield _live(site, build, release, chart)
 
 

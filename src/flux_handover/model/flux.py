@@ -18,6 +18,7 @@ from flux_handover.objects import (
     SOURCE_GROUP,
     Object,
     ObjectId,
+    elsewhere,
     group_of,
     mapping,
     mappings,
@@ -56,12 +57,17 @@ class FluxKustomization:
     has_post_build: bool
     decryption_secret: ObjectId | None
     decrypts: bool
-    remote_cluster: bool
+    remote: str
 
     @property
     def id(self) -> ObjectId:
         """The object's identity."""
         return self.object.id
+
+    @property
+    def remote_cluster(self) -> bool:
+        """Whether it applies to another cluster than the one it is in."""
+        return bool(self.remote)
 
     @property
     def namespace(self) -> str:
@@ -106,6 +112,7 @@ class HelmRelease:
     chart_version: str
     suspend: bool
     values: Mapping[str, Any]
+    remote: str
 
     @property
     def id(self) -> ObjectId:
@@ -136,6 +143,7 @@ def is_instance(object: Object) -> bool:
 def kustomization_of(object: Object) -> FluxKustomization:
     """The typed view; fields that are absent take the API's defaults."""
     spec, namespace = object.spec, object.id.namespace
+    remote = _remote(spec, namespace)
     post_build, decryption = mapping(spec.get("postBuild")), mapping(spec.get("decryption"))
     return FluxKustomization(
         object=object,
@@ -150,7 +158,7 @@ def kustomization_of(object: Object) -> FluxKustomization:
         depends_on=tuple(
             _local(entry, KUSTOMIZE_GROUP, "Kustomization", namespace) for entry in mappings(spec.get("dependsOn"))
         ),
-        health_checks=tuple(_checked(entry) for entry in mappings(spec.get("healthChecks"))),
+        health_checks=tuple(elsewhere(_checked(entry), remote) for entry in mappings(spec.get("healthChecks"))),
         substitute_from=tuple(
             _variable_source(entry, namespace) for entry in mappings(post_build.get("substituteFrom"))
         ),
@@ -158,7 +166,7 @@ def kustomization_of(object: Object) -> FluxKustomization:
         has_post_build=spec.get("postBuild") is not None,
         decryption_secret=_secret(mapping(decryption.get("secretRef")), namespace),
         decrypts=decryption.get("provider") == "sops",
-        remote_cluster=bool(spec.get("kubeConfig")),
+        remote=remote,
     )
 
 
@@ -193,12 +201,21 @@ def helm_release_of(object: Object) -> HelmRelease:
         chart_version=_text(chart.get("version")) if chart.get("version") is not None else "",
         suspend=spec.get("suspend") is True,
         values=mapping(spec.get("values")),
+        remote=_remote(spec, namespace),
     )
 
 
 def helm_releases(objects: Iterable[Object]) -> tuple[HelmRelease, ...]:
     """The HelmReleases among rendered objects."""
     return tuple(helm_release_of(o) for o in objects if is_kind(o, HELM_GROUP, "HelmRelease"))
+
+
+def _remote(spec: Mapping[str, Any], namespace: str) -> str:
+    """A name for the other cluster that a `kubeConfig` leads to: whose address it is, is not known; empty for none."""
+    access = mapping(spec.get("kubeConfig"))
+    named = (text_at(mapping(access.get(field)), "name") for field in ("secretRef", "configMapRef"))
+    name = next(filter(None, named), "unnamed").replace(".", "-")
+    return f"{name}@{namespace}" if access else ""
 
 
 def _source_ref(ref: Mapping[str, Any], namespace: str) -> ObjectId:

@@ -36,7 +36,7 @@ from flux_handover.model.scopes import homeless
 from flux_handover.model.strictness import Substitution
 from flux_handover.model.symbols import undecided
 from flux_handover.model.variables import Variables, variables_of
-from flux_handover.objects import Object, ObjectId, by_id, mapping
+from flux_handover.objects import Object, ObjectId, by_id, elsewhere, mapping
 from flux_handover.tree import Tree
 
 UNKNOWN_CODES = frozenset({"remote-resource", "file-omitted", "symbolic-operation", "symbolic-structure"})
@@ -162,7 +162,7 @@ def _build(walk: _Walk, ready: Iterable[tuple[FluxKustomization, ObjectId | None
             results = _built(walk, id, files, [ks for ks, _ in members])
         for ks, parent in members:
             one = _Waiting(ks, parent, files, results[ks.id.full])
-            _learn(walk, one.result.objects if one.result.error is None else _lasting(walk, ks.id))
+            _learn(walk, _placed(ks, one.result.objects) if one.result.error is None else _lasting(walk, ks.id))
             yield one
 
 
@@ -194,6 +194,11 @@ def _artifact(walk: _Walk, id: ObjectId) -> Files:
         missing = Elsewhere(f"{id} is rendered by no Kustomization")
         walk.artifacts[id] = files_of(source, walk.root, walk.repository.tree) if source else missing
     return walk.artifacts[id]
+
+
+def _placed(ks: FluxKustomization, objects: tuple[Object, ...]) -> tuple[Object, ...]:
+    """The objects by the ids that they have here: those of another cluster are none of this one's."""
+    return tuple(Object(elsewhere(o.id, ks.remote), o.data) for o in objects) if ks.remote_cluster else objects
 
 
 def _learn(walk: _Walk, objects: Iterable[Object]) -> None:
@@ -244,8 +249,8 @@ def _finished(walk: _Walk, one: _Waiting, found: Variables, answer: Substitution
         parent=one.parent,
         where=walk.repository.declared.place(one.ks.id, _parent_reads(walk, one)),
         status=status,
-        raw=one.result.objects,
-        objects=objects if status is BuildStatus.OK else (),
+        raw=_placed(one.ks, one.result.objects),
+        objects=_placed(one.ks, objects) if status is BuildStatus.OK else (),
         reads=one.result.reads,
         inputs=inputs_of(one.ks, one.files, one.result.reads, found),
         failure=failure,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from flux_handover.errors import UnsupportedInstallation, UsageError
 from flux_handover.model.artifact import artifact
 from flux_handover.model.installation import Installation
+from flux_handover.model.origin import is_same_repository
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
 from flux_handover.plan.dictated import Dictated, dictated
@@ -34,7 +35,6 @@ from flux_handover.tree import Tree, clean_path
 OPERATOR = "flux-operator"
 INSTANCE = "flux-instance"
 
-ELSEWHERE = "source-elsewhere"
 _NAME = "{name}"
 
 
@@ -116,10 +116,15 @@ def _layout(
 
 
 def _neighbours(cluster: Cluster, installation: Installation, listings: Iterable[Listing]) -> Iterator[Neighbour]:
-    """Ours is built from the source of its neighbour, so one that applies another repository is no example."""
+    """Ours is built from the source of its neighbour, so one that applies another repository is no example.
+
+    Neither is one that applies to another cluster.
+    """
     by_file = {file: listing for listing in listings for file in listing.files}
+    root = cluster.sources[cluster.builds[cluster.root].ks.source]
     for build in cluster:
-        if build.failure is not None and build.failure.code == ELSEWHERE:
+        source = cluster.sources.get(build.ks.source)
+        if source is None or not is_same_repository(source, root) or build.ks.remote_cluster:
             continue
         if build.where is not None and build.id != installation.owner and build.where.file in by_file:
             yield Neighbour(build, build.where.file, by_file[build.where.file])

@@ -70,7 +70,8 @@ def synced_ids(cluster: Cluster) -> frozenset[ObjectId]:
 
 def _releases(cluster: Cluster, chart: str) -> Iterator[Present]:
     for build, object in cluster.objects():
-        if is_kind(object, HELM_GROUP, "HelmRelease") and chart_of(helm_release_of(object), cluster) == chart:
+        release = helm_release_of(object) if is_kind(object, HELM_GROUP, "HelmRelease") else None
+        if release is not None and not release.remote and chart_of(release, cluster) == chart:
             yield Present(object, build)
 
 

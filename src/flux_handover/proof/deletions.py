@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flux_handover.documents import read_documents
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import ObjectId, first_names, id_of, ids_of, names
+from flux_handover.objects import ObjectId, first_names, id_of, ids_of, names, where_it_lives
 from flux_handover.plan import present
 from flux_handover.proof.naming import Named, is_named, names_of
 from flux_handover.proof.reconcile import Deletion, How
@@ -181,10 +181,11 @@ def _taken(all: frozenset[ObjectId], scene: Scene) -> Iterator[str]:
 
 
 def _classes(all: frozenset[ObjectId], scene: Scene) -> dict[str, set[ObjectId] | frozenset[ObjectId]]:
+    kinds = {id: where_it_lives(id)[:2] for id in all}
     return {
-        "a Namespace": {id for id in all if id.kind == "Namespace" and not id.group},
-        "a CustomResourceDefinition": {id for id in all if id.kind == "CustomResourceDefinition"},
-        "data": {id for id in all if (id.group, id.kind) in STATEFUL_KINDS},
+        "a Namespace": {id for id, kind in kinds.items() if kind == ("", "Namespace")},
+        "a CustomResourceDefinition": {id for id, (_, kind) in kinds.items() if kind == "CustomResourceDefinition"},
+        "data": {id for id, kind in kinds.items() if kind in STATEFUL_KINDS},
         "the root": all & {scene.before.cluster.root},
         "key material": all & _keys(scene.before.cluster),
         "Flux itself": all & (_installers(scene.before.cluster) | ids_of(scene.installation.live)),
@@ -231,4 +232,4 @@ def _declares(tree: Tree, path: str, id: ObjectId) -> bool:
 
 
 def _is_same(declared: ObjectId, id: ObjectId) -> bool:
-    return (declared.group, declared.kind, declared.name) == (id.group, id.kind, id.name)
+    return (declared.group, declared.kind, declared.name) == (id.group, where_it_lives(id).kind, id.name)

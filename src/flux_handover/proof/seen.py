@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import ObjectId
+from flux_handover.objects import ObjectId, elsewhere
 from flux_handover.proof.table import Table
-from flux_handover.proof.world import Live, World
+from flux_handover.proof.world import Live, Record, World
 from flux_handover.tree import clean_path
 
 
@@ -38,13 +38,23 @@ def inventoried(sights: Sights) -> frozenset[ObjectId]:
 
 def as_seen(world: World, sights: Sights) -> World:
     """The world with the inventories that were seen; what they hold is there, whether or not Git renders it."""
-    held = {id: one.inventory for id, one in sights.items() if one.inventory is not None and id in world.records}
+    held = {
+        id: _as_held(one.inventory, world.records[id])
+        for id, one in sights.items()
+        if one.inventory is not None and id in world.records
+    }
     records = {id: replace(world.records[id], inventory=inventory) for id, inventory in held.items()}
     return replace(
         world,
         live=Table({**dict(world.live.items()), **dict(_labelled(world, held))}),
         records=Table({**dict(world.records.items()), **records}),
     )
+
+
+def _as_held(inventory: frozenset[ObjectId], record: Record) -> frozenset[ObjectId]:
+    """An inventory by the ids of the model: that of a Kustomization for another cluster says nothing of which."""
+    clusters = {id.kind.partition(":")[0] for id in record.inventory if ":" in id.kind}
+    return frozenset(elsewhere(id, next(iter(clusters), "")) for id in inventory)
 
 
 def _labelled(world: World, held: Mapping[ObjectId, frozenset[ObjectId]]) -> Iterator[tuple[ObjectId, Live]]:

@@ -161,7 +161,7 @@ def _charts(revision: Revision, builder: Builder) -> Iterator[tuple[ObjectId, tu
             yield flux.owner, content
     for build in cluster:
         for release in helm_releases(build.present):
-            rendered = _chart(release, cluster, builder)
+            rendered = None if release.remote else _chart(release, cluster, builder)
             if rendered is not None:
                 yield release.id, rendered
 

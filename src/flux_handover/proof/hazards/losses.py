@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, ids_of, leading_names
+from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, ids_of, leading_names, where_it_lives
 from flux_handover.plan import present
 from flux_handover.proof.deletions import STATEFUL_KINDS, Deleted
 from flux_handover.proof.hazards.places import place_of
@@ -59,7 +59,8 @@ def _of_rest(deleted: Deleted, everything: set[ObjectId], judged: _Judged) -> It
     id, pair = deleted.id, judged.pair
     fed = _is_input(id) and _feeds(id, pair.before.cluster)
     yield "O9", id in judged.moved
-    yield "O13", id.kind == "Namespace" or any((one.group, one.kind) in STATEFUL_KINDS for one in everything)
+    is_data = any(where_it_lives(one)[:2] in STATEFUL_KINDS for one in everything)
+    yield "O13", where_it_lives(id).kind == "Namespace" or is_data
     yield "V3", fed and _feeds(id, pair.after.cluster)
     yield "O15", fed
     yield "O2", id.kind == "Kustomization" and id.group == KUSTOMIZE_GROUP
