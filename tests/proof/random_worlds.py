@@ -10,6 +10,7 @@ from proof.worlds import (
     INSTANCE_CRD,
     NS,
     Fleet,
+    Paths,
     config,
     git,
     helm,
@@ -25,6 +26,7 @@ from proof.worlds import (
 from flux_handover.objects import ObjectId
 from flux_handover.proof.exploration import explore
 from flux_handover.proof.reconcile_cluster import Program
+from flux_handover.proof.scope import objects_of
 from flux_handover.proof.world import (
     Apply,
     ApplyFailed,
@@ -58,8 +60,12 @@ class Case:
     program: Program
 
     def brute_force(self, limit: int) -> frozenset[ObjectId] | None:
-        """What a search without any cut finds deleted; None if there are more than `limit` states."""
-        reach = explore((self.world,), self.environment, self.program, limit=limit)
+        """What a search without any cut finds deleted, one by one; None if there are more than `limit` states."""
+        renders = self.environment.renders
+        assert isinstance(renders, Paths)
+        built = (object.id for build in renders.builds.values() for object in objects_of(build))
+        environment = replace(self.environment, shared=frozenset(self.world.live).union(built))
+        reach = explore((self.world,), environment, self.program, limit=limit)
         return frozenset(reach.deletions) if reach.complete else None
 
 

@@ -112,7 +112,7 @@ def outcomes(series: Series, starts: Iterable[Model], number: int) -> Outcomes:
 def _explored(series: Series, starts: Iterable[Model], number: int) -> _Search:
     fresh = [(replace(start, step=0), Ids()) for start in starts]
     ours = frozenset(shared(series, str(number + 1)))
-    environment = replace(series.staged.environment, atomic=alone(series), indifferent=ours)
+    environment = replace(series.staged.environment, atomic=alone(series), indifferent=ours, shared=series.universe)
     return _run(_Search(environment, series.program(number), set(fresh), deque(fresh)))
 
 

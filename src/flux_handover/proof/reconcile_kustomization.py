@@ -2,7 +2,9 @@
 
 `fluxcd/kustomize-controller:internal/controller/kustomization_controller.go@v1.9.4`. A reconcile is
 three steps: read the live spec and the artifact, apply, and then inventory, prune and health. Another
-actor may come between any two, and a crash between them keeps the old inventory.
+actor may come between any two, and a crash between them keeps the old inventory. A prune and a finalizer look at
+one object after the other (`fluxcd/pkg:ssa/manager_delete.go#DeleteAll@v0.76.1`), so another owner may apply some of
+them in between: where one can, the objects that it applies go one by one.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from flux_handover.objects import ObjectId
 from flux_handover.proof.gates import Gates
 from flux_handover.proof.reconcile import (
     FINALIZED,
-    Deletions,
     How,
     Move,
     brief,
@@ -67,10 +68,14 @@ def moves_of(world: World, environment: Environment, id: ObjectId) -> Iterator[M
     """The next steps on one Kustomization: end what runs, else its finalizer, else a new reconcile."""
     live = world.live[id]
     run = world.runs.get(id)
-    if run is not None:
-        yield finished(world, environment, id, run) if run.applied else applied(world, environment, id, run)
+    if run is not None and run.applied:
+        yield finished(world, environment, id, run)
+        yield from _in_parts(world, environment, id, _stale(world, environment, id, run), How.PRUNE)
+    elif run is not None:
+        yield applied(world, environment, id, run)
     elif live.deleting:
         yield finalized(world, environment, id)
+        yield from _in_parts(world, environment, id, _left_behind(world, environment, id), How.FINALIZER)
     elif not waits_for(world, id, environment.met):
         if id not in environment.atomic:
             yield started(world, id)
@@ -244,10 +249,8 @@ def finished(world: World, environment: Environment, id: ObjectId, run: Run) -> 
     build = environment.renders.kustomization(id, run.spec, run.revision)
     assert isinstance(build, Built)
     record = world.records[id]
-    inventory = _recorded(world, environment.gates, build)
-    stale = record.inventory - inventory if run.spec.prune else frozenset()
-    doomed = [other for other in _ordered(stale) if _may_delete(world, environment.gates, other, id)]
-    record = replace(record, inventory=inventory, spec=run.spec)
+    doomed = _stale(world, environment, id, run)
+    record = replace(record, inventory=_recorded(world, environment.gates, build), spec=run.spec)
     world = replace(world, records=world.records.put(id, record), runs=world.runs.drop(id))
     world, gone = deleted(world, doomed, id, How.PRUNE)
     reason = build.unhealthy or unhealthy(world, id, run.spec, build)
@@ -257,6 +260,25 @@ def finished(world: World, environment: Environment, id: ObjectId, run: Run) -> 
         world = replace(world, records=world.records.put(id, ended))
     waiting = (f"finds {id} not ready: {reason}",) if reason else ()
     return Move(Actor.KUSTOMIZE, (*told(gone), *waiting), world, gone, subject=id)
+
+
+def _stale(world: World, environment: Environment, id: ObjectId, run: Run) -> list[ObjectId]:
+    """What left the build and would be pruned now."""
+    build = environment.renders.kustomization(id, run.spec, run.revision)
+    assert isinstance(build, Built)
+    if not run.spec.prune:
+        return []
+    stale = world.records[id].inventory - _recorded(world, environment.gates, build)
+    return [other for other in _ordered(stale) if _may_delete(world, environment.gates, other, id)]
+
+
+def _in_parts(world: World, environment: Environment, id: ObjectId, doomed: list[ObjectId], how: How) -> Iterator[Move]:
+    """A part of a deletion: one object that others apply too, or all that none does, while the rest is yet to come."""
+    alone = [other for other in doomed if other not in environment.shared]
+    parts = [*((other,) for other in doomed if other in environment.shared), *((tuple(alone),) if alone else ())]
+    for part in parts if len(parts) > 1 else ():
+        after, gone = deleted(world, part, id, how)
+        yield Move(Actor.KUSTOMIZE, told(gone), after, gone, subject=id)
 
 
 def _recorded(world: World, gates: Gates, build: Built) -> frozenset[ObjectId]:
@@ -304,13 +326,17 @@ def is_healthy(world: World, id: ObjectId) -> bool:
 def finalized(world: World, environment: Environment, id: ObjectId) -> Move:
     """A deleted Kustomization deletes its inventory, by its live spec (`#finalizerShouldDeleteResources`)."""
     live = world.live[id]
-    gone: Deletions = ()
-    if deletes_inventory(world, environment.gates, live):
-        inventory = _ordered(world.records[id].inventory)
-        doomed = [other for other in inventory if other != id and _may_delete(world, environment.gates, other, id)]
-        world, gone = deleted(world, doomed, id, How.FINALIZER)
+    world, gone = deleted(world, _left_behind(world, environment, id), id, How.FINALIZER)
     event = f"finalizes {id} with the live prune {str(getattr(live.spec, 'prune', False)).lower()}"
     return Move(Actor.KUSTOMIZE, (event, *told(gone)), reaped(removed(world, id)), gone, subject=id)
+
+
+def _left_behind(world: World, environment: Environment, id: ObjectId) -> list[ObjectId]:
+    """What the finalizer of a Kustomization would delete now."""
+    if not deletes_inventory(world, environment.gates, world.live[id]):
+        return []
+    inventory = _ordered(world.records[id].inventory)
+    return [other for other in inventory if other != id and _may_delete(world, environment.gates, other, id)]
 
 
 def deletes_inventory(world: World, gates: Gates, live: Live) -> bool:

@@ -86,6 +86,7 @@ def _part(scope: Scope, owners: frozenset[ObjectId], program: Program, going: fr
         atomic=_atomic(scope, owners, touched - indifferent) - _halting(scope, owners, named, going),
         indifferent=indifferent & keep,
         met=frozenset(id for id in named if id in scope.specs and id not in owners),
+        shared=_shared(scope, owners).intersection(keep),
     )
     steps = tuple(_projected_step(step, owners, keep, certain) for step in program)
     return Part(owners, _projected(world, owners, keep), environment, steps, alike)
@@ -154,6 +155,12 @@ def _atomic(scope: Scope, owners: frozenset[ObjectId], deciding: Iterable[Object
     """Owners none of whose objects another owner touches, but for objects that decide nothing."""
     shared = {owner for id in deciding if len(scope.touching[id]) > 1 for owner in scope.touching[id]}
     return owners - shared
+
+
+def _shared(scope: Scope, owners: frozenset[ObjectId]) -> frozenset[ObjectId]:
+    """Objects that an owner may delete while another one of the part applies them."""
+    applied = {desired.id for id in owners for build in scope.builds[id].values() for desired in objects_of(build)}
+    return frozenset(id for id in applied if len(owners.intersection(scope.touching[id])) > 1)
 
 
 def _halting(

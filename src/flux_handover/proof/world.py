@@ -341,11 +341,10 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What does not change while a world is explored.
+    """What does not change while a world is explored; an actor that is not in `controllers` always runs.
 
-    An actor that is not in `controllers` always runs. Kustomizations in `atomic` share nothing with others
-    while they reconcile, so their reconcile is one step. Dependencies in `met` are taken to be ready. Whose
-    labels the objects in `indifferent` have is no matter: a world in which only they change is at rest.
+    Kustomizations in `atomic` share nothing with others, so their reconcile is one step; what is `shared` others may
+    apply while one deletes it. Dependencies in `met` are ready. Whose labels `indifferent` objects have is no matter.
     """
 
     gates: Gates
@@ -354,6 +353,7 @@ class Environment:
     atomic: frozenset[ObjectId] = frozenset()
     met: frozenset[ObjectId] = frozenset()
     indifferent: frozenset[ObjectId] = frozenset()
+    shared: frozenset[ObjectId] = frozenset()
 
 
 def is_namespace(id: ObjectId) -> bool:
