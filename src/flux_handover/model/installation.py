@@ -67,7 +67,8 @@ class Installation:
     `owner` is the Kustomization (or HelmRelease) that applies Flux, None where only bootstrap or
     a person does. `files` are the files that install it. `plain` are the distribution's objects
     without any change, `live` with every patch applied. `patches` in order of application.
-    `renamed` are objects whose name alone was changed, which is not a setting.
+    `renamed` are objects whose name alone was changed, which is not a setting. `shared` are the
+    files that other clusters read too.
     """
 
     cluster: str
@@ -84,6 +85,7 @@ class Installation:
     live: tuple[Object, ...]
     renamed: tuple[tuple[ObjectId, ObjectId], ...] = ()
     notes: tuple[str, ...] = ()
+    shared: frozenset[str] = frozenset()
 
     @property
     def place(self) -> str:

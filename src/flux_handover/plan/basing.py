@@ -23,6 +23,7 @@ from flux_handover.plan.listings import Listing, live_listings
 from flux_handover.plan.operations import Operation, RemoveFile, UnlistResource
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.removing import removed_documents, useless_patches
+from flux_handover.plan.sharing import taken, untaken
 from flux_handover.tree import Tree
 
 _BINDS_ADMIN = "cluster-reconciler"
@@ -51,11 +52,17 @@ def with_successors(installation: Installation) -> Installation:
     return replace(installation, renamed=(*installation.renamed, *pairs)) if pairs else installation
 
 
-def opt_outs(owner: Build, leaving: frozenset[ObjectId], installation: Installation, tree: Tree) -> Iterator[Operation]:
+def opt_outs(
+    cluster: Cluster, owner: Build, leaving: frozenset[ObjectId], installation: Installation, tree: Tree
+) -> Iterator[Operation]:
     """Patches beside the base that keep from being pruned what the operator adopts."""
     base = _base(owner, installation, tree)
     kept = leaving - leftovers(installation)
-    yield from opting_out(base.file.path, base.file.document.index, owner, kept)
+    if base.file.path in installation.shared:
+        own = taken(base.file.path, installation.shared, cluster, tree).listing
+        yield from opting_out(own.path, 0, owner, kept)
+    else:
+        yield from opting_out(base.file.path, base.file.document.index, owner, kept)
 
 
 def removal(cluster: Cluster, leaving: frozenset[ObjectId], installation: Installation, tree: Tree) -> PhaseDraft:
@@ -66,10 +73,16 @@ def removal(cluster: Cluster, leaving: frozenset[ObjectId], installation: Instal
     base = _base(owner, installation, tree)
     gone = leaving & leftovers(installation)
     if owner.ids <= leaving:
-        operations = tuple(_without_owner(owner, cluster, tree))
-        if not any(base.file.path in build.reads for build in cluster if build.id != owner.id):
+        operations = tuple(_without_owner(owner, cluster, installation, tree))
+        if base.file.path not in installation.shared and not any(
+            base.file.path in build.reads for build in cluster if build.id != owner.id
+        ):
             operations += (RemoveFile(base.file.path, (), "it would install Flux over the operator's"),)
         return PhaseDraft(operations, removes=gone | {owner.id})
+    if base.file.path in installation.shared:
+        unlisted = next(untaken(leaving, [base.file.path], installation.shared, cluster, tree))
+        listing = next(one for one in live_listings(cluster, tree) if one.path == unlisted.path)
+        return PhaseDraft((unlisted, *useless_patches(listing, owner, leaving, tree)), removes=gone)
     check_fields(base.file.path, tree)
     listing = _listing(base, cluster, tree)
     unlisted = UnlistResource(base.file.path, "resources", base.reference, _WHY, drops=tuple(sorted(leaving)))
@@ -112,11 +125,11 @@ def _listing(base: RemoteBase, cluster: Cluster, tree: Tree) -> Listing:
     return next(one for one in live_listings(cluster, tree) if one.path == base.file.path)
 
 
-def _without_owner(owner: Build, cluster: Cluster, tree: Tree) -> Iterator[Operation]:
+def _without_owner(owner: Build, cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[Operation]:
     if owner.where is None or owner.id == cluster.root:
         raise UnsupportedInstallation(
             f"{owner.id} applies nothing but Flux and is not written in this repository",
             where=str(owner.where or ""),
             hint="let another Kustomization apply Flux first",
         )
-    yield from removed_documents([(owner.id, owner.where.file)], cluster, tree, _WHY)
+    yield from removed_documents([(owner.id, owner.where.file)], cluster, tree, _WHY, installation.shared)

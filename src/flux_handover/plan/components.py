@@ -19,6 +19,7 @@ from flux_handover.plan.operations import AppendElement, Operation, RemoveFile, 
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.removing import useless_patches
 from flux_handover.plan.selectors import Pairs, by_name, selected
+from flux_handover.plan.sharing import taken, untaken
 from flux_handover.tree import Tree
 
 OPT_OUT: Mapping[str, Any] = {PRUNE: "disabled"}
@@ -34,7 +35,9 @@ def opt_outs(
     if all(has_mark(object, PRUNE, "disabled") for object in objects):
         return
     listing, _ = _list_of_components(cluster, leaving, installation, tree)
-    yield from opting_out(listing.path, 0, owner, leaving)
+    path, shared = listing.path, installation.shared
+    path = taken(path, shared, cluster, tree).listing.path if path in shared else path
+    yield from opting_out(path, 0, owner, leaving)
 
 
 def opting_out(path: str, document: int, owner: Build, ids: frozenset[ObjectId]) -> Iterator[Operation]:
@@ -53,7 +56,11 @@ def removal(cluster: Cluster, leaving: frozenset[ObjectId], installation: Instal
     """The file of the components leaves, with the patches that change nothing else."""
     listing, files = _list_of_components(cluster, leaving, installation, tree)
     operations: list[Operation] = []
-    for file in files:
+    shared = [file for file in files if file in installation.shared]
+    operations += untaken(leaving, shared, installation.shared, cluster, tree)
+    if listing.path in installation.shared:
+        listing = taken(listing.path, installation.shared, cluster, tree).listing
+    for file in sorted(set(files) - set(shared)):
         dropped = tuple(id_of(document.mapping) for document in documents_of(tree, file))
         operations.append(RemoveFile(file, dropped, "the operator installs Flux now"))
         operations += [
@@ -99,7 +106,8 @@ def _list_of_components(
             hint="list the file with Flux's components in one kustomization.yaml that Flux reads",
         )
     _check_mixed(files, leaving, tree)
-    check_fields(listings[0].path, tree)
+    if listings[0].path not in installation.shared:
+        check_fields(listings[0].path, tree)
     return listings[0], files
 
 

@@ -93,7 +93,10 @@ class RemoveField:
 
 @dataclass(frozen=True, slots=True)
 class AppendElement:
-    """Add one element at the end of a list of one document; `marks` are rendered objects that it keeps from prunes."""
+    """Add one element at the end of a list of one document.
+
+    `marks` are rendered objects that it keeps from prunes, `writes` are fields of others that it sets.
+    """
 
     path: str
     document: int
@@ -101,6 +104,7 @@ class AppendElement:
     value: Any
     why: str
     marks: frozenset[ObjectId] = frozenset()
+    writes: tuple[tuple[ObjectId, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,8 @@ def _home(
 ) -> Listing:
     """The list with most reason to hold Flux's own applications."""
     parents = {build.parent for build in cluster} - ({installation.owner} - {cluster.root})
-    candidates = [listing for listing in listings if listing.parent in parents]
+    own = [listing for listing in listings if listing.path not in installation.shared]
+    candidates = [listing for listing in own if listing.parent in parents]
     scores = {listing: _score(listing, installation, cluster, tree, neighbours) for listing in candidates}
     if not any(max(scores.values(), default=())):
         raise UnsupportedInstallation(

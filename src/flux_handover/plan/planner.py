@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import assert_never
 
 from flux_handover.conventions import learn_style
@@ -16,6 +17,7 @@ from flux_handover.emit import Style
 from flux_handover.errors import UnsupportedInstallation, UsageError
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
+from flux_handover.model.settings_texts import bytes_of
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
 from flux_handover.plan import adding, basing, gates, present, protecting, releasing, retiring, terraforming
@@ -69,6 +71,7 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
     )
     if installation.method not in SUPPORTED and present.instance(cluster) is not None:
         return _finished(finished_plan(snapshot, cluster, installation, options), snapshot, cluster)
+    installation = replace(installation, shared=_read_by_others(cluster, snapshot))
     target = choose_target(installation, cluster, snapshot.tree, options)
     style = learn_style(snapshot.tree, target.layout.listing.rpartition("/")[0])
     handover = Handover(cluster, installation, target, style)
@@ -86,6 +89,12 @@ def _finished(plan: Plan, snapshot: Snapshot, cluster: Cluster) -> Plan:
     return replace(plan, phases=tuple(_phases(snapshot.tree, handover, drafted, ()))) if drafted else plan
 
 
+def _read_by_others(cluster: Cluster, snapshot: Snapshot) -> frozenset[str]:
+    """The files that this cluster and another one read."""
+    others = (_reads(other) for other in snapshot.clusters if other.name != cluster.name)
+    return _reads(cluster) & frozenset().union(*others)
+
+
 def _others_reading(path: str, cluster: Cluster, snapshot: Snapshot) -> Iterator[Cluster]:
     return (other for other in snapshot.clusters if other.name != cluster.name and path in _reads(other))
 
@@ -95,13 +104,20 @@ def _check_shared(snapshot: Snapshot, cluster: Cluster, drafted: tuple[_Drafted,
     for one in drafted:
         files = changed_files(one.before, one.after)
         for path in (*files.changed, *files.removed):
-            other = next(_others_reading(path, cluster, snapshot), None)
-            if other is not None:
+            others = [other.name for other in _others_reading(path, cluster, snapshot)]
+            if others:
                 raise UnsupportedInstallation(
-                    f"phase {one.name.value} changes a file that cluster {other.name} reads too",
-                    where=path,
-                    hint="give each cluster a file of its own for this, in a commit before the handover",
+                    f"phase {one.name.value} of {cluster.name} changes a file that {', '.join(others)} reads too",
+                    where=f"{path}:{_changed_line(path, one)}",
+                    hint="give each cluster a file of its own for this, in a commit before the handover; "
+                    "--cluster plans one that shares nothing",
                 )
+
+
+def _changed_line(path: str, one: _Drafted) -> int:
+    """The first line of a file that a phase changes."""
+    sides = (bytes_of(tree, path).splitlines() for tree in (one.before, one.after))
+    return 1 + next((number for number, (old, new) in enumerate(zip_longest(*sides)) if old != new), 0)
 
 
 def _reads(cluster: Cluster) -> frozenset[str]:

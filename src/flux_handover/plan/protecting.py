@@ -23,6 +23,7 @@ from flux_handover.plan.listings import document_of
 from flux_handover.plan.manifests import text_of
 from flux_handover.plan.operations import AppendElement, DisablePrune, Operation
 from flux_handover.plan.phases import PhaseDraft
+from flux_handover.plan.sharing import patched
 from flux_handover.tree import Tree
 
 _DELETING_POLICIES = ("Delete", "WaitForTermination")
@@ -71,7 +72,7 @@ def _owner(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator
         yield from opt_outs(cluster, build, leaving(cluster, installation), installation, tree)
         return
     if installation.method is Method.REMOTE_BASE:
-        yield from basing.opt_outs(build, leaving(cluster, installation), installation, tree)
+        yield from basing.opt_outs(cluster, build, leaving(cluster, installation), installation, tree)
         return
     if not is_dedicated(cluster, installation):
         raise UnsupportedInstallation(
@@ -83,7 +84,11 @@ def _owner(cluster: Cluster, installation: Installation, tree: Tree) -> Iterator
         raise UnsupportedInstallation(
             f"{build.id} is not written in this repository", hint="set its spec.prune to false where it is written"
         )
-    yield DisablePrune(build.id, build.where)
+    if build.where.file in installation.shared:
+        fields = {"prune": False} | ({"deletionPolicy": None} if build.ks.deletion_policy in _DELETING_POLICIES else {})
+        yield patched(build.id, fields, build.where.file, installation.shared, cluster, tree)
+    else:
+        yield DisablePrune(build.id, build.where)
 
 
 def _deletes(build: Build) -> bool:

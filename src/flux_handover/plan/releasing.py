@@ -37,6 +37,7 @@ from flux_handover.plan.operations import Operation, RemoveField, RemoveFile, Se
 from flux_handover.plan.phases import Gate, LiveStep, PhaseDraft
 from flux_handover.plan.releasing_chart import charted, leftovers
 from flux_handover.plan.removing import removed_documents
+from flux_handover.plan.sharing import patched
 from flux_handover.tree import Tree
 
 HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
@@ -221,6 +222,9 @@ def suspension(installation: Installation, cluster: Cluster, tree: Tree) -> Iter
         return
     document = _document(installation, cluster, tree)
     why = "a release that is not suspended is uninstalled when it leaves Git, and Flux with it"
+    if document.file in installation.shared:
+        yield patched(_owner(installation), {"suspend": True}, document.file, installation.shared, cluster, tree)
+        return
     yield SetField(document.file, _index(tree, document.file, installation), ("spec", "suspend"), True, why)
 
 
@@ -235,6 +239,11 @@ def _document(installation: Installation, cluster: Cluster, tree: Tree) -> Locat
         where=installation.place,
         hint="write it as a manifest of its own, and plan again",
     )
+
+
+def _owner(installation: Installation) -> ObjectId:
+    assert installation.owner is not None
+    return installation.owner
 
 
 def _index(tree: Tree, path: str, installation: Installation) -> int:
@@ -281,7 +290,8 @@ def forgotten(installation: Installation, cluster: Cluster, tree: Tree) -> Phase
         return PhaseDraft(tuple(_unwritten(release, tree)), tuple(_afterwards(release, cluster)))
     ids = (installation.owner, *_unused_source(installation.owner, cluster))
     places = [(id, "") for id in ids]
-    operations = tuple(removed_documents(places, cluster, tree, "the operator installs Flux now"))
+    why = "the operator installs Flux now"
+    operations = tuple(removed_documents(places, cluster, tree, why, installation.shared))
     return PhaseDraft(operations, tuple(_afterwards(release, cluster)), removes=frozenset(ids))
 
 

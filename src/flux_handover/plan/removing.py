@@ -13,14 +13,27 @@ from flux_handover.plan.listings import Listing, document_of, documents_of, live
 from flux_handover.plan.manners import embedded_text
 from flux_handover.plan.operations import Operation, RemoveDocument, RemoveField, RemoveFile, UnlistResource
 from flux_handover.plan.selectors import Pairs, selected
+from flux_handover.plan.sharing import untaken
 from flux_handover.tree import Tree
 
 
 def removed_documents(
-    removed: Iterable[tuple[ObjectId, str]], cluster: Cluster, tree: Tree, why: str
+    removed: Iterable[tuple[ObjectId, str]],
+    cluster: Cluster,
+    tree: Tree,
+    why: str,
+    shared: frozenset[str] = frozenset(),
 ) -> Iterator[Operation]:
-    """Whole files where everything in them goes, else single documents; an empty file name is looked for."""
-    for file, ids in sorted(_by_file(removed, cluster, tree).items()):
+    """Whole files where everything in them goes, else single documents; an empty file name is looked for.
+
+    Files that other clusters share stay, and leave this one's lists.
+    """
+    found = _by_file(removed, cluster, tree)
+    going = {id: file for file, ids in found.items() for id in ids if file in shared}
+    yield from _without_shared(going, shared, cluster, tree)
+    for file, ids in sorted(found.items()):
+        if file in shared:
+            continue
         if len(documents_of(tree, file)) == len(ids):
             yield RemoveFile(file, tuple(ids), why)
             yield from _unlisted(file, cluster, tree)
@@ -28,6 +41,17 @@ def removed_documents(
             for id in ids:
                 document = document_of(tree, file, id)
                 yield RemoveDocument(id, Location(file, document.line if document else 0), why)
+
+
+def _without_shared(
+    going: Mapping[ObjectId, str], shared: frozenset[str], cluster: Cluster, tree: Tree
+) -> Iterator[Operation]:
+    """The entries by which the cluster takes the files of these objects, and patches that only they needed."""
+    leaving = frozenset(going)
+    for operation in untaken(leaving, going.values(), shared, cluster, tree):
+        yield operation
+        listing = next(one for one in live_listings(cluster, tree) if one.path == operation.path)
+        yield from useless_patches(listing, cluster.builds[listing.parent], leaving, tree)
 
 
 def _by_file(removed: Iterable[tuple[ObjectId, str]], cluster: Cluster, tree: Tree) -> dict[str, list[ObjectId]]:

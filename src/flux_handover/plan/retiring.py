@@ -38,6 +38,9 @@ _INSTALL = re.compile(
 )
 
 
+_WHY = "the operator installs Flux now"
+
+
 def retire(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> PhaseDraft:
     """The operations that take the old installation out, and the ids whose deletion they mean."""
     match installation.method:
@@ -55,7 +58,7 @@ def retire(cluster: Cluster, installation: Installation, layout: Layout, tree: T
 def _owner_removed(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> PhaseDraft:
     """The owner and its source leave Git, with what waited for them and what a person would apply again."""
     removed = tuple(_removed(cluster, installation))
-    operations = [*removed_documents(removed, cluster, tree, "the operator installs Flux now")]
+    operations = [*removed_documents(removed, cluster, tree, _WHY, installation.shared)]
     operations += _dependents(cluster, installation, layout, tree)
     operations += _install_manifests(cluster, installation, tree)
     notes = (*_left(operations, tree), *basing.by_hand(installation))

@@ -18,6 +18,7 @@ from flux_handover.plan import present
 from flux_handover.plan.releasing import release_of
 from flux_handover.plan.releasing_chart import charted
 from flux_handover.proof.equivalence import ADDED, REMOVED, Change, changes, is_unchanged, unknown_changes
+from flux_handover.proof.neighbours import elsewhere_changed
 from flux_handover.proof.obligations import Judgement, Obligation, Verdict
 from flux_handover.proof.stages import operator_version
 from flux_handover.proof.steps import Step
@@ -52,7 +53,12 @@ def _why(build: Build) -> str:
 
 
 def prove_content_kept(step: Step) -> Judgement:
-    """All rendered objects are the same but for the fields that the phase's own operations write (contract K18)."""
+    """All rendered objects are the same but for the fields that the phase's own operations write (contract K18).
+
+    Other clusters of the repository render what they did, whatever the phase writes.
+    """
+    if disturbed := list(elsewhere_changed(step.others)):
+        return Judgement(Obligation.CONTENT_KEPT, Verdict.REFUTED, tuple(disturbed[:SHOWN]))
     written = writings(step)
     found = list(changes(step.before.cluster, step.after.cluster))
     if others := list(foreign(step, found, written)):
@@ -60,8 +66,12 @@ def prove_content_kept(step: Step) -> Judgement:
     unknown = unknown_changes(step.before.cluster, step.after.cluster)
     if blocking := [build for build in unknown if build.id not in written.ids]:
         return Judgement(Obligation.CONTENT_KEPT, Verdict.UNKNOWN, tuple(map(_why, blocking)))
-    evidence = tuple(map(_told, found)) or ("no rendered object changes",)
+    evidence = (*(tuple(map(_told, found)) or ("no rendered object changes",)), *_undisturbed(step))
     return Judgement(Obligation.CONTENT_KEPT, Verdict.HOLDS, evidence)
+
+
+def _undisturbed(step: Step) -> Iterator[str]:
+    yield from (f"{cluster.name} renders the same, so nothing is deleted there" for cluster, _ in step.others)
 
 
 def _told(change: Change) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from flux_handover.model.building import Builder
+from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.plan.phases import Phase, PhaseName, Plan
 from flux_handover.proof.gates import Gates
@@ -20,6 +22,7 @@ class Step:
     """A phase with the two revisions it lies between; `start` is the world that the phases before it left.
 
     `back` is the revision before once more, as it arrives again where the cluster has the specs of the phase.
+    `others` are the other clusters of the repository on both sides, None where one is not there any more.
     """
 
     plan: Plan
@@ -32,6 +35,7 @@ class Step:
     outcome: Outcome
     gates: Gates
     back: Stage | None = None
+    others: tuple[tuple[Cluster, Cluster | None], ...] = ()
 
 
 def steps_of(plan: Plan, snapshots: tuple[Snapshot, ...], builder: Builder) -> Iterator[Step]:
@@ -40,14 +44,20 @@ def steps_of(plan: Plan, snapshots: tuple[Snapshot, ...], builder: Builder) -> I
     names = ("base", *(phase.name.value for phase in committing(plan)))
     revisions = [_revision(plan, name, snapshot) for name, snapshot in zip(names, snapshots, strict=True)]
     stage = stage_of(revisions[0], None, builder)
-    for phase, before, after in zip(committing(plan), revisions, revisions[1:], strict=False):
+    others = [_others(plan, *pair) for pair in pairwise(snapshots)]
+    for phase, before, after, beside in zip(committing(plan), revisions, revisions[1:], others, strict=False):
         arriving = stage_of(after, before, builder)
         gates = gates_between(plan.installation.version, before.cluster, after.cluster)
         staged, outcome = step(stage, arriving, gates, world)
         start = world if world is not None else staged.world
         back = stage_of(before, after, builder)
-        yield Step(plan, phase, before, after, (stage, arriving), staged, start, outcome, gates, back)
+        yield Step(plan, phase, before, after, (stage, arriving), staged, start, outcome, gates, back, beside)
         stage, world = arriving, outcome.world
+
+
+def _others(plan: Plan, before: Snapshot, after: Snapshot) -> tuple[tuple[Cluster, Cluster | None], ...]:
+    there = {cluster.name: cluster for cluster in after.clusters}
+    return tuple((one, there.get(one.name)) for one in before.clusters if one.name != plan.cluster)
 
 
 def committing(plan: Plan) -> tuple[Phase, ...]:

@@ -76,9 +76,10 @@ def _fields(step: Step, operation: Operation) -> Iterator[tuple[ObjectId, str]]:
     match operation:
         case DisablePrune(ks=ks):
             yield from ((ks, field) for field in UNPRUNED)
-        case AppendElement(path=path, document=number, field=field, marks=marks):
+        case AppendElement(path=path, document=number, field=field, marks=marks, writes=writes):
             yield from ((id, dotted(field)) for id in _named(step, path, number))
             yield from ((id, MARK) for id in marks)
+            yield from writes
         case SetField(path=path, document=number, field=field) | RemoveField(path=path, document=number, field=field):
             yield from ((id, dotted(field)) for id in _named(step, path, number))
         case _:
