@@ -78,6 +78,14 @@ def test_an_inventory_goes_along_with_its_kustomization(judge: Judge) -> None:
     assert letters.reason == "goes along with Kustomization/flux-system/more"
 
 
+def test_files_that_stay_while_their_kustomization_leaves_make_it_an_alarm(judge: Judge) -> None:
+    found = deletes(judge, MORE, {**MORE, "clusters/main/more.yaml": None})
+
+    letters, more = found["ConfigMap/notes/letters"], found["Kustomization/flux-system/more"]
+    assert (more.expected, letters.expected) == (False, False)
+    assert more.precious == ("ConfigMap/notes/letters goes along and is still declared in more/letters.yaml",)
+
+
 @pytest.mark.parametrize("what", KINDS)
 def test_what_is_precious_makes_a_deletion_an_alarm(judge: Judge, what: str) -> None:
     before = {**MORE, "more/thing.yaml": KINDS[what]}

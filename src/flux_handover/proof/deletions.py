@@ -171,6 +171,15 @@ def _precious(loss: Loss, all: frozenset[ObjectId], scene: Scene) -> Iterator[st
     needed = sorted(id for id in all - {loss.id} if is_named(id, scene.named))
     if needed:
         yield f"{needed[0]} goes along and is still needed by name"
+    yield from _declared_along(loss.id, all, scene)
+
+
+def _declared_along(id: ObjectId, all: frozenset[ObjectId], scene: Scene) -> Iterator[str]:
+    """A Kustomization that leaves takes its objects along; that their files stay says that they may be wanted."""
+    declared = ((other, _still_there(other, scene)) for other in sorted(all - {id}))
+    found = next(((other, files[0]) for other, files in declared if files), None)
+    if found:
+        yield f"{found[0]} goes along and is still declared in {found[1]}"
 
 
 def _taken(all: frozenset[ObjectId], scene: Scene) -> Iterator[str]:

@@ -57,7 +57,7 @@ CASES: dict[str, tuple[Files, Files, Files]] = {
     "O2": (
         NESTED,
         {**NESTED, "apps/kustomization.yaml": listing("notes.yaml", "memos.yaml")},
-        MORE,
+        {},
     ),
     "O3": (
         {},
