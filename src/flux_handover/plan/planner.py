@@ -20,7 +20,7 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.model.settings_texts import bytes_of
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
-from flux_handover.plan import adding, basing, gates, present, protecting, releasing, retiring, terraforming
+from flux_handover.plan import adding, basing, gates, habits, present, protecting, releasing, retiring, terraforming
 from flux_handover.plan.bootstrap import bootstrap
 from flux_handover.plan.chart_facts import chart_gates
 from flux_handover.plan.choosing import SUPPORTED, choose_target
@@ -53,6 +53,7 @@ class Handover:
     target: Target
     style: Style
     overrides: tuple[Override, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
     installation = replace(installation, shared=_read_by_others(cluster, snapshot))
     target = choose_target(installation, cluster, snapshot.tree, options)
     style = learn_style(snapshot.tree, target.layout.listing.rpartition("/")[0])
-    handover = Handover(cluster, installation, target, style)
+    others = tuple(other.name for other in snapshot.clusters if other.name != cluster.name)
+    handover = Handover(cluster, installation, target, style, others=others)
     handover = _made_safe(handover, snapshot.tree, read)
     drafted = tuple(_drafted(handover, snapshot.tree))
     _check_shared(snapshot, cluster, drafted)
@@ -182,11 +184,18 @@ def _drafters(handover: Handover, before: Tree) -> dict[PhaseName, Drafter]:
             bootstrap(cluster, installation, target, style, terraforming.without_page(cluster, tree)), cluster, tree
         ),
         PhaseName.RETIRE: lambda tree: with_references(
-            retiring.retire(cluster, installation, layout, tree), cluster, target, tree
+            _with_habits(retiring.retire(cluster, installation, layout, tree), handover, tree), cluster, target, tree
         ),
         PhaseName.SYNC: lambda tree: leave_to_the_operator(cluster, target, tree),
         PhaseName.REFERENCES: lambda tree: references(cluster, installation, target, style, tree, before),
     }
+
+
+def _with_habits(draft: PhaseDraft, handover: Handover, tree: Tree) -> PhaseDraft:
+    """Phase `retire`, with what a new node would install Flux from."""
+    if not draft.operations:
+        return draft
+    return replace(draft, operations=(*draft.operations, *habits.taken_out(handover.cluster, handover.others, tree)))
 
 
 def _plan(snapshot: Snapshot, handover: Handover, drafted: tuple[_Drafted, ...]) -> Plan:
@@ -194,7 +203,8 @@ def _plan(snapshot: Snapshot, handover: Handover, drafted: tuple[_Drafted, ...])
     facts = releasing.without_own_suspension(gates.preflight(cluster, installation), installation, cluster)
     facts = (*facts, *chart_gates(target))
     phases = tuple(_phases(snapshot.tree, handover, drafted, facts))
-    findings = (finding for one in drafted for finding in one.draft.findings)
+    findings = [finding for one in drafted for finding in one.draft.findings]
+    findings += habits.findings(cluster, drafted[-1].after) if drafted else ()
     return Plan(
         cluster=cluster.name,
         revision=snapshot.revision,
