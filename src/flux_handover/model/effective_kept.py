@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 
 from flux_handover.model.effective import RBAC_GROUP, Fact, FactKey, facts
+from flux_handover.model.rendering import Cluster
 from flux_handover.objects import Object, ObjectId, by_id, mapping
 
 _NOTHING: Mapping[ObjectId, ObjectId] = MappingProxyType({})
@@ -208,3 +210,14 @@ def _values(former: Fact | None, latter: Fact | None) -> tuple[str | None, str |
     if former is not None and latter is not None and former.value == latter.value:
         return None
     return (former.written if former else None, latter.written if latter else None)
+
+
+def with_every_mark(cluster: Cluster, object: Object) -> Object:
+    """A Namespace with the labels and annotations that other Kustomizations give it too (rules.md R17)."""
+    if object.id.kind != "Namespace":
+        return object
+    same = [object, *(o for _, o in cluster.objects() if o.id == object.id)]
+    labels = dict(chain.from_iterable(one.labels.items() for one in same))
+    annotations = dict(chain.from_iterable(one.annotations.items() for one in same))
+    metadata = {**mapping(object.data.get("metadata")), "labels": labels, "annotations": annotations}
+    return Object(object.id, {**object.data, "metadata": metadata})

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from flux_handover import catalogue
 from flux_handover.model.detection_files import flux_part
-from flux_handover.model.effective_kept import lost
+from flux_handover.model.effective_kept import lost, with_every_mark
 from flux_handover.model.flux import is_instance, source_of
 from flux_handover.model.origin import reference_of
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import OPERATOR_GROUP, SOURCE_GROUP, Object, ObjectId, ids_of, mapping, object_of
+from flux_handover.objects import OPERATOR_GROUP, SOURCE_GROUP, Object, ObjectId, ids_of, object_of
 from flux_handover.plan import present
 from flux_handover.plan.releasing import release_of
 from flux_handover.plan.releasing_chart import charted
@@ -101,7 +100,7 @@ def _flux_before(step: Step) -> Iterable[Object]:
     """Flux as the plan found it; where the operator has it already, what the FluxInstance rendered before."""
     if step.plan.installation.live:
         live = (*step.plan.installation.live, *_adopted_pair(step))
-        return map(partial(_with_marks, step), live)
+        return map(partial(with_every_mark, step.before.cluster), live)
     return (object for id in step.stages[0].instances for object in step.stages[0].components(id))
 
 
@@ -118,17 +117,6 @@ def _spelled(object: Object) -> Object:
     if object.id.group != SOURCE_GROUP:
         return object
     return Object(object.id, {**object.data, "spec": {**object.spec, "ref": dict(reference_of(source_of(object)))}})
-
-
-def _with_marks(step: Step, object: Object) -> Object:
-    """A Namespace with the labels and annotations that other Kustomizations give it too (rules.md R17)."""
-    if object.id.kind != "Namespace":
-        return object
-    same = [object, *(o for _, o in step.before.cluster.objects() if o.id == object.id)]
-    labels = dict(chain.from_iterable(one.labels.items() for one in same))
-    annotations = dict(chain.from_iterable(one.annotations.items() for one in same))
-    metadata = {**mapping(object.data.get("metadata")), "labels": labels, "annotations": annotations}
-    return Object(object.id, {**object.data, "metadata": metadata})
 
 
 def _flux_objects(step: Step) -> Iterable[Object]:
@@ -148,7 +136,7 @@ def _flux_objects(step: Step) -> Iterable[Object]:
     if build is None and (owner is not None or present.instance(step.after.cluster) is not None):
         return ()
     objects = flux_part(build.objects, step.plan.installation.plain) if build else step.plan.installation.live
-    return tuple(map(partial(_with_marks, step), objects))
+    return tuple(map(partial(with_every_mark, step.before.cluster), objects))
 
 
 def prove_schema_valid(step: Step) -> Judgement:

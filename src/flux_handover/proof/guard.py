@@ -15,7 +15,7 @@ from flux_handover.findings import Finding
 from flux_handover.model.building import Builder
 from flux_handover.model.rendering import BuildStatus
 from flux_handover.model.snapshot import Snapshot
-from flux_handover.objects import ObjectId
+from flux_handover.objects import Object, ObjectId
 from flux_handover.proof.deletions import Deleted, deletions_of
 from flux_handover.proof.equivalence import is_unchanged
 from flux_handover.proof.guard_bases import Base
@@ -137,7 +137,8 @@ def _step(carried: _Carried, view: View, after: Snapshot, builder: Builder) -> _
     pair, start, outcome = _outcome(carried, stage)
     installation = carried.view.installation
     deletes = deletions_of(outcome, before, revision, carried.stage, pair, installation)
-    compared = coded(Pair(carried.view, view, deletes, outcome.breaches, dict(outcome.frozen)))
+    sides = (replace(carried.view, instance=_instanced(carried.stage)), replace(view, instance=_instanced(stage)))
+    compared = coded(Pair(*sides, deletes, outcome.breaches, dict(outcome.frozen)))
     signs = signs_of(view)
     return _Step(
         carried=_next(carried, view, stage, signs, outcome, start),
@@ -146,6 +147,10 @@ def _step(carried: _Carried, view: View, after: Snapshot, builder: Builder) -> _
         findings=tuple(findings_between(compared, carried.signs, signs)),
         undecided=(*outcome.undecided, *_doubts(carried, view), *unlike(carried.view.cluster, carried.sights)),
     )
+
+
+def _instanced(stage: Stage) -> tuple[Object, ...]:
+    return tuple(object for id in stage.instances for object in stage.components(id))
 
 
 def _is_same(before: View, after: View) -> bool:

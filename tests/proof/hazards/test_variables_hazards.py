@@ -9,7 +9,7 @@ from proof.fleets import BASE, ROOT, Files, Judge, config, fleet, instance, ks, 
 
 from flux_handover import catalogue
 from flux_handover.model.installation import Method
-from flux_handover.objects import Object, ObjectId
+from flux_handover.objects import Object, ObjectId, object_of
 from flux_handover.proof.guard_clusters import views
 from flux_handover.proof.hazards import Pair, findings_between
 
@@ -154,6 +154,35 @@ def test_a_setting_that_another_installation_lacks_is_named(
     pair = Pair(replace(here, installation=old), replace(here, installation=new))
 
     assert {one.hazard for one in findings_between(pair, {}, {})} == expected
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [((), {"V11"}), (("--concurrent=8",), set())])
+def test_a_setting_that_the_new_flux_instance_lacks_is_named_beside_the_old_installation(
+    judge: Judge, arguments: tuple[str, ...], expected: set[str]
+) -> None:
+    here = next(iter(views(judge.read(fleet(BASE), "one"))))
+    old = replace(here.installation, method=Method.OCI_KUSTOMIZATION, live=(controller("--concurrent=8"),))
+    before, after = replace(here, installation=old), replace(here, installation=old, instance=(controller(*arguments),))
+
+    assert {one.hazard for one in findings_between(Pair(before, after), {}, {})} == expected
+    assert list(findings_between(Pair(replace(before, instance=(controller(),)), after), {}, {})) == []
+
+
+def named(**labels: str) -> Object:
+    metadata = {"name": "flux-system", "labels": labels}
+    return object_of({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+
+@pytest.mark.parametrize(("labels", "expected"), [({}, {"V11"}), ({"team": "stars"}, set())])
+def test_labels_of_the_namespace_count_from_whoever_gives_them(
+    judge: Judge, labels: dict[str, str], expected: set[str]
+) -> None:
+    file = "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system, labels: {team: stars}}\n"
+    here = next(iter(views(judge.read(fleet({"clusters/main/namespace.yaml": file}), "one"))))
+    old = replace(here.installation, method=Method.OCI_KUSTOMIZATION, live=(named(),))
+    before, after = replace(here, installation=old), replace(here, installation=old, instance=(named(**labels),))
+
+    assert {one.hazard for one in findings_between(Pair(before, after), {}, {})} == expected
 
 
 def test_what_lacks_the_same_variables_is_one_finding(judge: Judge) -> None:

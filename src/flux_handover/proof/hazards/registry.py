@@ -14,7 +14,7 @@ from enum import Enum
 from flux_handover.findings import Finding, Location, Severity
 from flux_handover.model.installation import Installation
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import ObjectId
+from flux_handover.objects import Object, ObjectId
 from flux_handover.proof.deletions import Deleted
 from flux_handover.proof.series import Breach
 from flux_handover.tree import Tree
@@ -31,11 +31,12 @@ class Decided(Enum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One cluster at one revision."""
+    """One cluster at one revision; `instance` are the objects that its FluxInstance renders, as far as is known."""
 
     tree: Tree
     cluster: Cluster
     installation: Installation
+    instance: tuple[Object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from flux_handover import catalogue
 from flux_handover.documents import Document, read_documents
 from flux_handover.findings import Location, Severity
 from flux_handover.model.effective_kept import lost as lost_settings
+from flux_handover.model.effective_kept import with_every_mark
 from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases
+from flux_handover.model.installation import Method
 from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, listed, mapping, text_at
 from flux_handover.plan import present
@@ -267,13 +269,17 @@ def _open(document: Document) -> Mapping[str, Any]:
 
 @in_pair("V11", "settings not carried over", "S3", Severity.WARNING)
 def settings_lost(pair: Pair) -> Iterator[Sign]:
-    """Flux is installed in another way, and a setting that was effective is not any more.
+    """A FluxInstance takes Flux over, or it is installed in another way, and a setting is not effective any more.
 
     Why: it shows weeks later, under load.
     Example: `--concurrent=8` was a patch, and the FluxInstance has none.
     Do: carry it as a patch in `FluxInstance.spec.kustomize.patches`.
     """
     old, new = pair.before.installation, pair.after.installation
-    if old.method is not new.method and old.live and new.live:
-        for one in lost_settings(old.live, new.live, renamed=dict(old.renamed)):
-            yield Sign(str(one), None)
+    after = pair.after.instance or (new.live if old.method is not new.method else ())
+    if not pair.before.instance and old.method is not Method.OPERATOR and old.live and after:
+        found = present.instance(pair.after.cluster)
+        where = place_of(pair.after, found.found.object.id) if found else None
+        live = [with_every_mark(pair.before.cluster, object) for object in old.live]
+        for one in lost_settings(live, after, renamed=dict(old.renamed)):
+            yield Sign(str(one), None, where)
