@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from builders import repo
 
 from flux_handover import __version__
 from flux_handover.adapters.engine import ENVIRONMENT, Engine, engine_path
@@ -115,6 +117,39 @@ def test_after_a_crash_the_next_request_starts_a_new_engine(tmp_path: Path) -> N
 
     assert result.error is not None
     assert result.error.code == "missing-path"
+
+
+def test_a_build_of_another_that_ends_the_engine_is_no_error(tmp_path: Path) -> None:
+    once = tmp_path / "stuck"
+    path = program(
+        tmp_path,
+        f"if [ -e {once} ]; then exec {engine_path()}; fi",
+        f"touch {once}",
+        *("read line", f"echo '{GREETING}'", "read line", "exit 3"),
+    )
+
+    with Engine(path) as engine:
+        (result,) = engine.build(Tree(), BUILD)
+
+    assert result.error is not None
+    assert result.error.code == "missing-path"
+
+
+def test_an_engine_that_always_ends_is_not_started_for_ever(tmp_path: Path) -> None:
+    assert "exit code 3" in refused(program(tmp_path, "exit 3")).message
+
+
+def test_several_threads_get_their_own_answers() -> None:
+    def built(number: int) -> str:
+        path = f"farm-{number}"
+        tree = repo(f"{path}/a.yaml", f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: map-{number}}}\n")
+        (result,) = engine.build(tree, [BuildRequest("x", {"spec": {"path": path}})])
+        return ", ".join(object.id.name for object in result.objects)
+
+    with Engine() as engine, ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(built, range(60)))
+
+    assert names == [f"map-{number}" for number in range(60)]
 
 
 def test_an_engine_is_started_by_the_first_request_only(tmp_path: Path) -> None:

@@ -22,31 +22,94 @@ import (
 // MaxRequest is the size of the longest line that is read.
 const MaxRequest = 1 << 30
 
-// Lines answers every line of the input until it ends. It returns build.Stuck after the response to a
-// request whose build did not end: nothing can stop it, and it holds the schema of all builds.
+// Lines answers every line of the input until it ends: what is stored at once, so that the next line can name it,
+// and everything else beside what comes after it. It returns build.Stuck after the response to a request whose build
+// did not end: nothing can stop it, and it holds the schema of all builds. What was begun before is answered still.
 func Lines(version string, input io.Reader, output io.Writer) error {
-	server := New(version)
-	reader := bufio.NewReaderSize(input, 1<<20)
-	writer := bufio.NewWriterSize(output, 1<<20)
+	session := &session{server: New(version), writer: bufio.NewWriterSize(output, 1<<20), ended: make(chan error, 1)}
+	go session.read(bufio.NewReaderSize(input, 1<<20))
+	err := <-session.ended
+	session.finish()
+	return err
+}
+
+// session is one input with its output. Requests are begun in order, and answered as soon as each is done.
+type session struct {
+	server  *Server
+	writing sync.Mutex
+	writer  *bufio.Writer
+	ended   chan error
+	// beginning guards closed: after it no request is begun, so that those that run can be waited for.
+	beginning sync.Mutex
+	closed    bool
+	running   sync.WaitGroup
+}
+
+func (s *session) read(reader *bufio.Reader) {
 	for {
 		line, err := readLine(reader)
 		if errors.Is(err, io.EOF) && len(line) == 0 {
-			return nil
+			s.end(nil)
+			return
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return err
+			s.end(err)
+			return
 		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		response, stuck := server.answerLine(line)
-		if err := write(writer, response); err != nil {
-			return err
-		}
-		if stuck {
-			return build.Stuck{}
+		if len(bytes.TrimSpace(line)) > 0 {
+			s.begin(line)
 		}
 	}
+}
+
+func (s *session) begin(line []byte) {
+	var request protocol.Request
+	if err := json.Unmarshal(line, &request); err != nil {
+		s.write(protocol.Response{Error: &protocol.Error{Code: protocol.InvalidRequest, Message: "the request is not readable: " + err.Error()}})
+		return
+	}
+	s.beginning.Lock()
+	defer s.beginning.Unlock()
+	switch {
+	case s.closed:
+	case request.Method == "store":
+		s.answer(request)
+	default:
+		s.running.Go(func() { s.answer(request) })
+	}
+}
+
+func (s *session) answer(request protocol.Request) {
+	response, stuck := s.server.Answer(request)
+	s.write(response)
+	if stuck {
+		s.end(build.Stuck{})
+	}
+}
+
+// write puts a response on the output, whole.
+func (s *session) write(response protocol.Response) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := write(s.writer, response); err != nil {
+		s.end(err)
+	}
+}
+
+// end says that nothing more is to be read; the first reason counts.
+func (s *session) end(reason error) {
+	select {
+	case s.ended <- reason:
+	default:
+	}
+}
+
+// finish waits for the requests that were begun.
+func (s *session) finish() {
+	s.beginning.Lock()
+	s.closed = true
+	s.beginning.Unlock()
+	s.running.Wait()
 }
 
 func readLine(reader *bufio.Reader) ([]byte, error) {
@@ -72,7 +135,7 @@ func write(writer *bufio.Writer, response protocol.Response) error {
 	return writer.Flush()
 }
 
-// Server answers requests; what it keeps between them is named by digests.
+// Server answers requests, several at a time; what it keeps between them is named by digests.
 type Server struct {
 	version string
 	store   *tree.Store
@@ -81,14 +144,6 @@ type Server struct {
 // New is a server that has stored nothing.
 func New(version string) *Server {
 	return &Server{version: version, store: tree.NewStore()}
-}
-
-func (s *Server) answerLine(line []byte) (protocol.Response, bool) {
-	var request protocol.Request
-	if err := json.Unmarshal(line, &request); err != nil {
-		return protocol.Response{Error: &protocol.Error{Code: protocol.InvalidRequest, Message: "the request is not readable: " + err.Error()}}, false
-	}
-	return s.Answer(request)
 }
 
 // Answer is the response to a request; the second value says that the process must end after it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,11 +39,50 @@ func TestEachLineHasOneAnswer(t *testing.T) {
 	if err != nil || len(responses) != 4 {
 		t.Fatalf("%d answers, %v", len(responses), err)
 	}
-	if responses[0].ID != 1 || responses[1].ID != 2 || responses[3].ID != 3 || responses[0].Version != "test" {
-		t.Errorf("answers are %+v", responses)
+	slices.SortFunc(responses, func(a, b protocol.Response) int { return a.ID - b.ID })
+	for i, response := range responses[1:] {
+		if response.ID != i+1 || response.Version != "test" {
+			t.Errorf("an answer is %+v", response)
+		}
 	}
-	if failure := responses[2].Error; failure == nil || failure.Code != protocol.InvalidRequest {
+	if failure := responses[0].Error; failure == nil || failure.Code != protocol.InvalidRequest {
 		t.Errorf("the error is %v", failure)
+	}
+}
+
+func TestARequestDoesNotWaitForOneBeforeIt(t *testing.T) {
+	slow := protocol.Request{ID: 1, Method: "build", Tree: &protocol.Tree{Files: manyObjects()}, Builds: []protocol.Build{
+		{Key: "slow", Kustomization: []byte(`{"spec": {"path": "many"}}`)},
+	}}
+	line, err := json.Marshal(slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	responses, err := answers(t, string(line)+"\n{\"id\":2,\"method\":\"hello\"}\n")
+
+	if err != nil || len(responses) != 2 || responses[0].ID != 2 || responses[1].ID != 1 {
+		t.Errorf("%d answers, %v", len(responses), err)
+	}
+}
+
+func TestWhatWasStoredIsThereForTheNextLine(t *testing.T) {
+	var input strings.Builder
+	for i := range 50 {
+		digest := fmt.Sprint("t", i)
+		_, _ = fmt.Fprintf(&input, `{"id":%d,"method":"store","texts":{"c":""},"trees":{%q:{"files":{"a/kustomization.yaml":"c"}}}}`+"\n", 2*i, digest)
+		_, _ = fmt.Fprintf(&input, `{"id":%d,"method":"kustomize","treeDigest":%q,"path":"a"}`+"\n", 2*i+1, digest)
+	}
+
+	responses, err := answers(t, input.String())
+
+	if err != nil || len(responses) != 100 {
+		t.Fatalf("%d answers, %v", len(responses), err)
+	}
+	for _, response := range responses {
+		if failure := response.Error; failure != nil && failure.Code == protocol.InvalidRequest {
+			t.Errorf("request %d was refused: %v", response.ID, failure)
+		}
 	}
 }
 
@@ -87,7 +127,13 @@ func TestABuildThatDoesNotEndIsAnsweredAndEndsTheProcess(t *testing.T) {
 	// In a process of its own: the build goes on, and would disturb those of other tests.
 	program := exec.Command(os.Args[0])
 	program.Env = append(os.Environ(), asEngine+"=1")
-	program.Stdin = strings.NewReader(string(line) + "\n" + `{"method":"hello"}` + "\n")
+	// The input stays open: the process must end by itself.
+	input, err := program.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = input.Close() }()
+	go func() { _, _ = input.Write(append(line, '\n')) }()
 	output, err := program.Output()
 
 	var exit *exec.ExitError

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/flux-handover/engine/internal/protocol"
 )
@@ -9,6 +10,7 @@ import (
 // Store keeps contents and trees by digest for the life of the process, so that each is sent once. A digest
 // names one content for ever, so what a request gives for a digest that is known is not looked at.
 type Store struct {
+	lock  sync.RWMutex
 	blobs map[string]*Blob
 	trees map[string]*Tree
 }
@@ -20,6 +22,8 @@ func NewStore() *Store {
 
 // Add takes over the contents and trees of a request.
 func (s *Store) Add(request protocol.Request) error {
+	s.lock.Lock()
+	defer s.lock.Unlock()
 	for digest, text := range request.Texts {
 		s.addBlob(digest, []byte(text))
 	}
@@ -59,6 +63,8 @@ func (s *Store) tree(described *protocol.StoredTree) (*Tree, error) {
 
 // Tree is a tree that was stored.
 func (s *Store) Tree(digest string) (*Tree, error) {
+	s.lock.RLock()
+	defer s.lock.RUnlock()
 	if known, ok := s.trees[digest]; ok {
 		return known, nil
 	}

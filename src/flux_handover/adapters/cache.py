@@ -29,7 +29,8 @@ from flux_handover.adapters.cache_records import (
     substitution_result,
 )
 from flux_handover.adapters.cache_store import Store, cache_directory
-from flux_handover.adapters.engine import Engine, EngineVersion, engine_path
+from flux_handover.adapters.engine import Engine, engine_path
+from flux_handover.adapters.engine_process import EngineVersion
 from flux_handover.model.building import (
     NOTHING,
     BuildRequest,

@@ -21,7 +21,7 @@ from flux_handover.model.building import (
 from flux_handover.objects import Object, ObjectId, object_of
 
 PROTOCOL = 1
-HELLO = b'{"id":0,"method":"hello"}'
+HELLO = b'{"method":"hello"}'
 Response = TypeVar("Response")
 
 
@@ -32,6 +32,10 @@ class Greeting(msgspec.Struct, frozen=True):
     protocol: int
     kustomize: str
     fluxKustomize: str
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    id: int | None = None
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -77,6 +81,19 @@ class _BuildResponse(msgspec.Struct, frozen=True):
 class _SubstituteResponse(msgspec.Struct, frozen=True):
     results: tuple[_Substituted, ...] = ()
     error: _Error | None = None
+
+
+def numbered(number: int, request: bytes) -> bytes:
+    """A request as a line; its number is in the response."""
+    return b'{"id":%d,%b\n' % (number, request.removeprefix(b"{"))
+
+
+def number_of(line: bytes) -> int | None:
+    """Which request a line answers; None where it does not say."""
+    try:
+        return msgspec.json.decode(line, type=_Numbered).id
+    except msgspec.DecodeError:
+        return None
 
 
 def greeting(line: bytes) -> Greeting | None:
@@ -141,7 +158,7 @@ def substitution_results(line: bytes, sets: Sequence[SubstitutionRequest]) -> tu
 
 def _request(method: str, **fields: object) -> bytes:
     # Manifests may hold dates: PyYAML reads `2020-01-01` as one, and Kubernetes as text.
-    return msgspec.json.encode({"id": 1, "method": method, **fields}, enc_hook=_plain)
+    return msgspec.json.encode({"method": method, **fields}, enc_hook=_plain)
 
 
 def _plain(value: object) -> object:
