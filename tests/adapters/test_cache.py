@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,19 @@ def test_the_same_build_is_asked_for_once(engine: Counting) -> None:
     assert asked(engine, builder, TREE.with_file("barn/hay.yaml", b"a: b"), request("farm"), request("barn")) == [
         "barn"
     ]
+
+
+def test_threads_that_want_the_same_share_one_build(engine: Counting) -> None:
+    builder = CachedBuilder(engine, None)
+    changed = TREE.with_file("barn/hay.yaml", CONFIG_MAP.format("straw").encode())
+    engine.asked.clear()
+
+    with ThreadPoolExecutor(6) as pool:
+        both = request("farm"), request("barn")
+        results = list(pool.map(lambda tree: builder.build(tree, both), [TREE, changed] * 6))
+
+    assert sorted(engine.asked) == ["barn", "barn", "farm"]
+    assert results == [engine.build(tree, both) for tree in (TREE, changed)] * 6
 
 
 def test_when_and_by_whom_it_is_applied_is_no_other_build(engine: Counting) -> None:

@@ -29,6 +29,7 @@ from flux_handover.adapters.cache_records import (
     substitution_result,
 )
 from flux_handover.adapters.cache_store import Store, cache_directory
+from flux_handover.adapters.cache_turns import Turns
 from flux_handover.adapters.engine import Engine, engine_path
 from flux_handover.adapters.engine_process import EngineVersion
 from flux_handover.model.building import (
@@ -72,7 +73,7 @@ def _fingerprint() -> str:
 
 
 class CachedBuilder:
-    """A Builder that remembers what another built. Use it as a context manager; one thread at a time."""
+    """A Builder that remembers what another built. Use it as a context manager; several threads may ask at a time."""
 
     def __init__(self, engine: Engine, store: Store | None) -> None:
         self._engine = engine
@@ -81,6 +82,7 @@ class CachedBuilder:
         self._records: dict[str, list[BuildRecord]] = {}
         self._substitutions: dict[str, SubstitutionResult] = {}
         self._asked = False
+        self._turns = Turns()
 
     def __enter__(self) -> Self:
         if self._store is None or not self._store.is_enough:
@@ -113,36 +115,54 @@ class CachedBuilder:
     ) -> tuple[BuildResult, ...]:
         """The objects of each Kustomization, before substitution."""
         keys = [_build_key(request, network) for request in builds]
-        found = {i: self._found(key, tree, network, known) for i, key in enumerate(keys)}
-        missing = [i for i, result in found.items() if result is None]
-        self._asked |= bool(missing)
-        made = self._engine.build(tree, [builds[i] for i in missing], network=network, known=known)
-        for i, result in zip(missing, made, strict=True):
-            found[i] = result
-            self._remember(keys[i], tree, result, network, known)
-        return tuple(replace(r, key=request.key) for request, r in zip(builds, found.values(), strict=True) if r)
+        results: dict[int, BuildResult] = {}
+        while left := {i: key for i, key in enumerate(keys) if i not in results}:
+            with self._turns.of(left.values()) as mine:
+                chosen = [i for i, key in left.items() if key in mine]
+                found = {i: self._found(keys[i], tree, network, known) for i in chosen}
+                missing = [i for i, result in found.items() if result is None]
+                made = self._built(tree, [builds[i] for i in missing], network, known)
+                for i, result in zip(missing, made, strict=True):
+                    self._remember(keys[i], tree, result, network, known)
+                results |= {i: result for i, result in found.items() if result is not None}
+                results |= dict(zip(missing, made, strict=True))
+        return tuple(replace(results[i], key=request.key) for i, request in enumerate(builds))
+
+    def _built(
+        self, tree: Tree, builds: Sequence[BuildRequest], network: Network, known: Mapping[str, Tree]
+    ) -> tuple[BuildResult, ...]:
+        self._asked |= bool(builds)
+        return self._engine.build(tree, builds, network=network, known=known)
 
     def kustomize(
         self, tree: Tree, path: str, *, network: Network = Network.DENIED, known: Mapping[str, Tree] = NOTHING
     ) -> KustomizeResult:
         """The objects of a directory, built by plain kustomize."""
         key = _key("kustomize", network.value, path)
-        result = self._found(key, tree, network, known)
-        if result is None:
-            self._asked = True
-            one = self._engine.kustomize(tree, path, network=network, known=known)
-            result = BuildResult("", one.objects, one.reads, one.remotes, one.damaged, one.error)
-            self._remember(key, tree, result, network, known)
+        with self._turns.of((key,)):
+            result = self._found(key, tree, network, known)
+            if result is None:
+                self._asked = True
+                one = self._engine.kustomize(tree, path, network=network, known=known)
+                result = BuildResult("", one.objects, one.reads, one.remotes, one.damaged, one.error)
+                self._remember(key, tree, result, network, known)
         return KustomizeResult(result.objects, result.reads, result.remotes, result.damaged, result.error)
 
     def substitute(self, sets: Sequence[SubstitutionRequest]) -> tuple[SubstitutionResult, ...]:
         """The objects of each set with its variables put in."""
         keys = [_set_key(request) for request in sets]
-        missing = {key: request for key, request in zip(keys, sets, strict=True) if self._substituted(key) is None}
-        self._asked |= bool(missing)
-        for (key, request), result in zip(missing.items(), self._engine.substitute([*missing.values()]), strict=True):
-            self._remember_substitution(key, request, result)
-        return tuple(replace(self._substitutions[key], key=one.key) for key, one in zip(keys, sets, strict=True))
+        wanted = dict(zip(keys, sets, strict=True))
+        results: dict[str, SubstitutionResult] = {}
+        while left := wanted.keys() - results.keys():
+            with self._turns.of(left) as mine:
+                found = {key: self._substituted(key) for key in wanted if key in mine}
+                missing = {key: wanted[key] for key, result in found.items() if result is None}
+                self._asked |= bool(missing)
+                made = dict(zip(missing, self._engine.substitute([*missing.values()]), strict=True))
+                for key, result in made.items():
+                    self._remember_substitution(key, missing[key], result)
+                results |= {key: result for key, result in found.items() if result is not None} | made
+        return tuple(replace(results[key], key=one.key) for key, one in zip(keys, sets, strict=True))
 
     def _found(self, key: str, tree: Tree, network: Network, known: Mapping[str, Tree]) -> BuildResult | None:
         for inputs, result in self._builds.get(key, ()):
