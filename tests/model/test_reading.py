@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from builders import repo
 
 from flux_handover.adapters.engine import Engine
 from flux_handover.model.building import Builder
+from flux_handover.model.earlier import Earlier
 from flux_handover.model.installation import Installation, Method
-from flux_handover.model.reading import Reading, take_snapshot
+from flux_handover.model.reading import Reading, take_snapshot, take_snapshot_after
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
@@ -373,6 +376,36 @@ def test_a_parent_that_does_not_build_keeps_its_children_with_their_old_specs(en
     app = build_of(snapshot, "app")
     assert app.ks.prune
     assert {object.id.name for object in app.objects} == {"x", "y"}
+
+
+def test_the_revision_before_is_not_waited_for_where_a_revision_says_all(engine: Engine) -> None:
+    def unread() -> Snapshot:
+        raise AssertionError("the revision before was asked for")
+
+    tree = fleet("k8s/base/app.yaml", kustomization("app", "./k8s/app"), "k8s/app/a.yaml", config_map("a"))
+
+    alone = read(engine, tree)
+
+    assert take_snapshot_after(tree, "HEAD", engine, nothing_installed, Reading(), unread) == alone
+
+
+def test_looking_at_one_earlier_cluster_does_not_wait_for_another() -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        over.wait(60)
+
+    waiting = threading.Thread(target=lambda: Earlier(slow).builds)
+    waiting.start()
+    begun.wait(60)
+    other = threading.Thread(target=lambda: Earlier(lambda: None).builds, daemon=True)
+    other.start()
+    other.join(20)
+
+    assert not other.is_alive()
+    over.set()
+    waiting.join()
 
 
 def test_equal_inputs_have_equal_digests_and_a_changed_file_has_another(engine: Engine) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flux_handover.findings import Finding, Location, Severity
 from flux_handover.model.building import Builder, Network
 from flux_handover.model.declared import Declarations, declarations
+from flux_handover.model.earlier import Earlier
 from flux_handover.model.flux import kustomization_of
 from flux_handover.model.installation import Installation
 from flux_handover.model.render import Repository, render_cluster
@@ -21,6 +23,7 @@ from flux_handover.tree import Tree
 
 Detector = Callable[[Cluster, Tree, Builder], Installation]
 Reporter = Callable[[str], None]
+Previous = Callable[[], Snapshot | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,13 @@ def take_snapshot(
     `previous` is the snapshot before it in a series: it brings what a cluster keeps where a
     parent does not build any more.
     """
+    return take_snapshot_after(tree, revision, builder, detect, reading, lambda: previous)
+
+
+def take_snapshot_after(
+    tree: Tree, revision: str, builder: Builder, detect: Detector, reading: Reading, previous: Previous
+) -> Snapshot:
+    """The same; the snapshot before it is asked for only where this revision does not say itself what there is."""
     declared = declarations(tree)
     repository = Repository(tree, declared, builder, reading.network)
     reading.report("rendering every Kustomization")
@@ -63,7 +73,7 @@ def take_snapshot(
 
 
 def _strictly(
-    root: Root, cluster: Cluster, installation: Installation, repository: Repository, previous: Snapshot | None
+    root: Root, cluster: Cluster, installation: Installation, repository: Repository, previous: Previous
 ) -> Cluster:
     """The cluster as its own version of Flux substitutes, which only the cluster itself could tell."""
     substitution = substitution_of(installation)
@@ -72,7 +82,7 @@ def _strictly(
     return _renderer(replace(repository, substitution=substitution), previous)(root)
 
 
-def _clusters(repository: Repository, reading: Reading, previous: Snapshot | None) -> Iterator[tuple[Root, Cluster]]:
+def _clusters(repository: Repository, reading: Reading, previous: Previous) -> Iterator[tuple[Root, Cluster]]:
     """The confirmed roots and their clusters; a candidate that a root above it renders is no root, and is not tried."""
     rendered = _renderer(repository, previous)
     confirmed: list[tuple[Root, Cluster]] = []
@@ -85,18 +95,24 @@ def _clusters(repository: Repository, reading: Reading, previous: Snapshot | Non
     yield from sorted(_one_per_path(independent), key=lambda pair: pair[0].name)
 
 
-def _renderer(repository: Repository, previous: Snapshot | None) -> Callable[[Root], Cluster]:
+def _renderer(repository: Repository, previous: Previous) -> Callable[[Root], Cluster]:
     """Renders each declaration once: it may be a candidate for two reasons."""
-    before = {(cluster.name, cluster.root): cluster for cluster in previous.clusters} if previous else {}
     known: dict[tuple[ObjectId, Location | None, str], Cluster] = {}
 
     def rendered(root: Root) -> Cluster:
         declaration = (root.ks.id, root.where, root.name)
         if declaration not in known:
-            known[declaration] = render_cluster(root, repository, before.get((root.name, root.ks.id)))
+            known[declaration] = render_cluster(root, repository, Earlier(partial(_same, root, previous)))
         return replace(known[declaration], origin=root.origin)
 
     return rendered
+
+
+def _same(root: Root, previous: Previous) -> Cluster | None:
+    """The cluster of a root, in the snapshot before."""
+    before = previous()
+    clusters = before.clusters if before else ()
+    return next((cluster for cluster in clusters if (cluster.name, cluster.root) == (root.name, root.ks.id)), None)
 
 
 def _candidate_roots(repository: Repository, reading: Reading) -> tuple[Root, ...]:

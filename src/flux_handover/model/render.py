@@ -3,7 +3,7 @@
 A child's spec is what its parent renders, patches and variables included, so the walk goes in waves:
 build, find variables among what is built so far, substitute, and follow the Kustomizations that appear.
 Where a parent does not build, the cluster keeps the children it has, with the specs it has (rules.md R5):
-they come from `previous`, the last revision of the cluster that was rendered.
+they come from what the last revision that was rendered left in it (`earlier`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from flux_handover.model.building import (
     inputs_digest,
 )
 from flux_handover.model.declared import Declarations
+from flux_handover.model.earlier import Earlier
 from flux_handover.model.flux import FluxKustomization, Source, is_source, kustomizations, source_of
 from flux_handover.model.hashed import uncertain_names
 from flux_handover.model.known import known_references
@@ -72,21 +73,21 @@ class _Walk:
 
     root: Source
     repository: Repository
-    previous: Cluster | None
+    earlier: Earlier
     done: dict[ObjectId, Build] = field(default_factory=dict)
     waiting: list[_Waiting] = field(default_factory=list)
     sources: dict[ObjectId, Source] = field(default_factory=dict)
     artifacts: dict[ObjectId, Files] = field(default_factory=dict)
     known: dict[ObjectId, Mapping[str, Tree]] = field(default_factory=dict)
     objects: dict[ObjectId, Object] = field(default_factory=dict)
-    before: dict[ObjectId, Object] = field(default_factory=dict)
 
 
-def render_cluster(root: Root, repository: Repository, previous: Cluster | None = None) -> Cluster:
+def render_cluster(root: Root, repository: Repository, earlier: Earlier | None = None) -> Cluster:
     """Everything live below a root."""
+    before = earlier or Earlier(lambda: None)
     ks = root.ks
     for _ in range(_SELF_PATCHES):
-        cluster = _render(replace(root, ks=ks), repository, previous)
+        cluster = _render(replace(root, ks=ks), repository, before)
         applied = cluster.builds[root.ks.id]
         rendered = next((k for k in kustomizations(applied.objects) if k.id == ks.id), None)
         if rendered is None or rendered.object.data == ks.object.data:
@@ -103,8 +104,7 @@ def rebuild(
     This is what a child renders that reconciles before its parent has changed it: what the new revision
     does not bring any more is there until it is pruned.
     """
-    walk = _Walk(root, repository, previous, sources={**previous.sources, **cluster.sources})
-    walk.before.update(by_id(previous.present()))
+    walk = _Walk(root, repository, Earlier(lambda: previous), sources={**previous.sources, **cluster.sources})
     walk.objects.update(by_id(object for _, object in cluster.objects()))
     walk.waiting.extend(_build(walk, [(ks, None) for ks in specs]))
     built: list[Build] = []
@@ -113,10 +113,8 @@ def rebuild(
     return tuple(built)
 
 
-def _render(root: Root, repository: Repository, previous: Cluster | None) -> Cluster:
-    walk = _Walk(root.source, repository, previous, sources={root.source.id: root.source})
-    if previous is not None:
-        walk.before.update(by_id(previous.present()))
+def _render(root: Root, repository: Repository, earlier: Earlier) -> Cluster:
+    walk = _Walk(root.source, repository, earlier, sources={root.source.id: root.source})
     wave: list[tuple[FluxKustomization, ObjectId | None]] = [(root.ks, None)]
     held: list[tuple[FluxKustomization, ObjectId | None]] = []
     while wave or held or walk.waiting:
@@ -181,11 +179,11 @@ def _unbuilt(ks: FluxKustomization, reason: str) -> BuildResult:
 
 def _known(walk: _Walk, id: ObjectId) -> Object | None:
     """An object of this revision, else the one that the cluster has: it is there until it is pruned."""
-    return walk.objects.get(id) or walk.before.get(id)
+    return walk.objects.get(id) or walk.earlier.object(id)
 
 
 def _source(walk: _Walk, id: ObjectId) -> Source | None:
-    return walk.sources.get(id) or (walk.previous.sources.get(id) if walk.previous else None)
+    return walk.sources.get(id) or walk.earlier.sources.get(id)
 
 
 def _artifact(walk: _Walk, id: ObjectId) -> Files:
@@ -277,7 +275,7 @@ def _refused(objects: Iterable[Object]) -> Failure | None:
 
 
 def _lasting(walk: _Walk, id: ObjectId) -> tuple[Object, ...]:
-    before = walk.previous.builds.get(id) if walk.previous else None
+    before = walk.earlier.builds.get(id)
     return before.present if before else ()
 
 
@@ -317,8 +315,8 @@ def _brought(walk: _Walk, build: Build) -> Iterable[FluxKustomization]:
 
 def _kept(walk: _Walk, build: Build) -> Iterator[FluxKustomization]:
     """The children that the cluster keeps while their parent does not build."""
-    before = walk.previous.builds if walk.previous else {}
-    return (child.ks for child in before.values() if child.parent == build.id and child.id != build.id)
+    before = walk.earlier.builds.values()
+    return (child.ks for child in before if child.parent == build.id and child.id != build.id)
 
 
 def inputs_of(ks: FluxKustomization, files: Files, reads: Iterable[str], variables: Variables) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from flux_handover.findings import Finding
 from flux_handover.model.building import Builder, Network
 from flux_handover.model.declared import declarations
+from flux_handover.model.earlier import Earlier
 from flux_handover.model.render import Repository, render_cluster
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.roots import Root
@@ -80,4 +81,4 @@ def _followed(cluster: Cluster, tree: Tree, builder: Builder) -> Cluster:
     ks, source = cluster.builds[cluster.root].ks, root_source(cluster)
     repository = Repository(tree, declarations(tree), builder, Network.DENIED)
     root = Root(ks, source, CONTINUED, cluster.builds[cluster.root].where)
-    return replace(render_cluster(root, repository, cluster), name=cluster.name, origin=CONTINUED)
+    return replace(render_cluster(root, repository, Earlier(lambda: cluster)), name=cluster.name, origin=CONTINUED)
