@@ -53,7 +53,7 @@ def test_help_imports_nothing_that_takes_time(argument: str) -> None:
 
 
 def test_judging_without_a_cluster_imports_no_client_of_one() -> None:
-    loaded = modules_after("import flux_handover.cli.guard_pages")
+    loaded = modules_after("import flux_handover.cli.guard_writing")
 
     assert {"lightkube", "ssl", "asyncio"} & loaded == set()
 

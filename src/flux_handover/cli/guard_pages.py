@@ -1,26 +1,16 @@
-"""Judging what `guard` was asked, and writing it: at once for people, as one page for programs."""
+"""What `guard` was asked: opened and begun, while the rest of the program is still loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from flux_handover.adapters.answers import Answer
-from flux_handover.cli.guarding import Asked, Each, Range, range_of, reports, staged_range
+from flux_handover.cli.ahead import Ahead
+from flux_handover.cli.ranges import Each, Range, range_of, staged_range
 from flux_handover.cli.reading import Opened, opened
-from flux_handover.cli.showing import screen
-from flux_handover.cli.writing import write
-from flux_handover.findings import Severity
 from flux_handover.model.building import Network
-from flux_handover.proof.guard_report import GuardReport, Safety, worst
-from flux_handover.proof.seen import Sights
-from flux_handover.report.guard_markdown import guard_markdown
-from flux_handover.report.guard_sarif import guard_sarif
-from flux_handover.report.guard_text import guard_text
-from flux_handover.report.shapes.common import encoded
-from flux_handover.report.shapes.guard import guard_report
+from flux_handover.model.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +29,12 @@ class Judged:
 
 def judged(wanted: Judged, output: str, verbose: bool, fail_on: str) -> Answer:
     """Judge, write, and say what was written and the exit status."""
-    asked = Asked(
-        wanted.root, Network.ALLOWED if wanted.allow_network else Network.DENIED, wanted.depth, _sights(wanted.observed)
-    )
-    with opened(wanted.repository) as tools:
-        range = _range(wanted, tools)
-        found = reports(tools, asked, range, date.today())
-        pages = tuple(_streamed(found, verbose)) if output == "text" else ()
-        shown = tuple(report for report, _ in pages) or tuple(found)
-    if output == "text":
-        return Answer("".join(page for _, page in pages), _status(shown, fail_on))
-    page = _page(range.base, shown, output)
-    write(page)
-    return Answer(page, _status(shown, fail_on))
+    reading = Reading(wanted.root or None, Network.ALLOWED if wanted.allow_network else Network.DENIED)
+    with opened(wanted.repository) as tools, Ahead(tools, _range(wanted, tools), reading) as ahead:
+        # The engine builds meanwhile, on another processor.
+        from flux_handover.cli.guard_writing import Wanted, answered
 
-
-def _sights(file: Path | None) -> Sights:
-    if file is None:
-        return {}
-    # What reads a live cluster brings a client of Kubernetes along, which takes as long to load as the judge.
-    from flux_handover.act.observed import sights_of
-    from flux_handover.cli.observing import observed_cluster
-
-    return sights_of(observed_cluster(file))
+        return answered(tools, ahead, Wanted(wanted.depth, wanted.observed, output, verbose, fail_on))
 
 
 def _range(wanted: Judged, tools: Opened) -> Range:
@@ -69,29 +42,3 @@ def _range(wanted: Judged, tools: Opened) -> Range:
     if wanted.staged:
         return staged_range(tools.repository, wanted.revisions, each)
     return range_of(tools.repository, wanted.revisions, each)
-
-
-def _streamed(found: Iterator[GuardReport], verbose: bool) -> Iterator[tuple[GuardReport, str]]:
-    """Each report with its page, which is written as soon as it is there."""
-    for report in found:
-        page = guard_text(report, screen(verbose))
-        write(page)
-        yield report, page
-
-
-def _page(base: str, shown: tuple[GuardReport, ...], output: str) -> str:
-    match output:
-        case "json":
-            return encoded(guard_report(base, shown))
-        case "sarif":
-            return guard_sarif(shown)
-        case _:
-            return guard_markdown(base, shown)
-
-
-def _status(shown: tuple[GuardReport, ...], fail_on: str) -> int:
-    verdict = worst(report.verdict for report in shown)
-    warned = any(f.severity is Severity.WARNING for report in shown for f in report.findings)
-    if verdict is Safety.UNSAFE or (fail_on == "warning" and warned):
-        return 1
-    return 2 if verdict is Safety.UNKNOWN else 0

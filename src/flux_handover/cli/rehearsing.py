@@ -30,11 +30,14 @@ from flux_handover.act.rehearse_setup import Stage
 from flux_handover.adapters.sandbox.binaries.doctor import BARE_CLUSTER, WAY_BACK
 from flux_handover.adapters.sandbox.binaries.providers import Installed, Modules, Program, choose
 from flux_handover.adapters.sandbox.world.world import Network
-from flux_handover.cli.guarding import Asked as Judged
-from flux_handover.cli.guarding import Each, range_of, reports
+from flux_handover.cli.ahead import Ahead
+from flux_handover.cli.guarding import Asked as Judging
+from flux_handover.cli.guarding import reports
 from flux_handover.cli.planning import planned
+from flux_handover.cli.ranges import Each, range_of
 from flux_handover.cli.reading import Opened, Wanted, snapshot_of, tree_reader
 from flux_handover.errors import UsageError
+from flux_handover.model.reading import Reading
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import Object
 from flux_handover.plan.phases import PhaseName
@@ -159,7 +162,8 @@ def _series(tools: Opened, wanted: Wanted, series: str, journal: Path) -> Iterat
     range = range_of(tools.repository, (series,), Each.ALONE)
     snapshot = snapshot_of(tools, replace(wanted, revision=range.base))
     last = snapshot_of(tools, replace(wanted, revision=range.heads[-1]))
-    judged = tuple(reports(tools, Judged(wanted.root), range, date.today()))
+    with Ahead(tools, range, Reading(wanted.root or None)) as ahead:
+        judged = tuple(reports(tools, Judging(), ahead, date.today()))
     for cluster in snapshot.clusters:
         stage = stage_of(tools, wanted, snapshot, cluster.name, operator_in(last, cluster.name))
         revisions = tuple(
