@@ -25,6 +25,7 @@ from flux_handover.model.flux import (
 )
 from flux_handover.model.origin import is_flux_artifact
 from flux_handover.model.roots_apart import set_apart
+from flux_handover.model.sync_chart import sync_releases
 from flux_handover.objects import (
     KUSTOMIZE_GROUP,
     OPERATOR_GROUP,
@@ -38,6 +39,7 @@ SELF = "applies itself"
 SYNC = "FluxInstance.spec.sync"
 BOOTSTRAP = "flux bootstrap"
 TERRAFORM = "flux_bootstrap_git"
+SYNC_CHART = "chart flux2-sync"
 APPLIED = "applied by bootstrap"
 APART = "in a set of its own"
 CHOSEN = "--root"
@@ -73,6 +75,7 @@ def candidate_roots(declared: Declarations, tree: Tree) -> tuple[Root, ...]:
         *_self_applying(declared),
         *_synced(declared, tree),
         *_synced_by_chart(tree),
+        *_synced_by_release(tree),
         *_bootstrapped(tree),
         *_applied(declared, tree),
         *_apart(declared, tree),
@@ -161,6 +164,12 @@ def _synced_by_chart(tree: Tree) -> Iterator[Root]:
                 namespace = str(mapping(document.mapping.get("metadata")).get("namespace") or "flux-system")
                 line = document.line_of(*_VALUES_AT, "sync") if "spec" in document.mapping else document.line
                 yield replace(sync_root(sync, namespace, Location(path, line)), instance=values)
+
+
+def _synced_by_release(tree: Tree) -> Iterator[Root]:
+    """The root and the source that a release of chart `flux2-sync` makes."""
+    for release in sync_releases(tree):
+        yield Root(kustomization_of(release.root), source_of(release.source), SYNC_CHART, release.where)
 
 
 _VALUES_AT = ("spec", "values", "instance")

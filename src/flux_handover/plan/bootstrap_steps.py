@@ -11,6 +11,8 @@ from itertools import chain
 
 from flux_handover.documents import read_documents
 from flux_handover.findings import Location
+from flux_handover.model.sync_chart import CHART as SYNC_CHART
+from flux_handover.model.sync_chart import sync_releases
 from flux_handover.objects import OPERATOR_GROUP, ObjectId, group_of, id_of, listed
 from flux_handover.plan.bootstrap_commands import Command, text_of
 from flux_handover.plan.bootstrap_helmfiles import Helmfile, HelmfileRelease, defects, helmfiles
@@ -82,13 +84,21 @@ def _step(command: Command, tree: Tree, known: tuple[Helmfile, ...]) -> Bootstra
     applied = command.paths if _APPLIES.search(command.text) else ()
     namespaces = (ObjectId("", "Namespace", "", release.namespace) for release in synced)
     contents = (id for path in applied for id in objects_at(path, tree, _namespace(command)))
-    creates = frozenset((*_literal(command), *contents, *_per_directory(command, tree), *namespaces))
+    made = (id for release in synced for id in _made(release, tree))
+    creates = frozenset((*_literal(command), *contents, *_per_directory(command, tree), *namespaces, *made))
     installs = {*_installed_by_text(command), *(part for release in synced for part in _installed_by(release, tree))}
     if any(installs_flux(path, tree) for path in applied):
         installs.add(Installs.FLUX)
     if any(_is_instance(id) for id in creates):
         installs.add(Installs.INSTANCE)
     return BootstrapStep(command, creates, frozenset(installs))
+
+
+def _made(release: HelmfileRelease, tree: Tree) -> Iterator[ObjectId]:
+    """The source and the root that a release of chart `flux2-sync` makes."""
+    for one in sync_releases(tree) if release.chart_name == SYNC_CHART else ():
+        if one.where == release.where:
+            yield from (one.source.id, one.root.id)
 
 
 def _is_instance(id: ObjectId) -> bool:

@@ -185,14 +185,20 @@ def _check_fields(release: Release, key: str, values: Mapping[str, Any]) -> None
 
 
 def _check_beside(cluster: Cluster, tree: Tree) -> None:
-    """Source and root that chart `flux2-sync` makes would go with their release."""
+    """Source and root that chart `flux2-sync` makes would go with their release, unless it is suspended for good."""
     beside = next(live_releases(_Site(cluster, tree), frozenset({SYNC_CHART})), None)
-    if beside is not None:
+    if beside is not None and not (beside.suspend and _is_written_out(cluster)):
         raise UnsupportedInstallation(
             "chart flux2-sync installs the source and the root: uninstalling it deletes everything below the root",
             where=str(beside.where),
             hint="write both as manifests of the same name first, suspend this release and see it suspended",
         )
+
+
+def _is_written_out(cluster: Cluster) -> bool:
+    """Whether the root applies itself and its source from Git."""
+    root = cluster.builds[cluster.root]
+    return {root.id, root.ks.source} <= root.ids
 
 
 def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
@@ -269,16 +275,23 @@ def is_suspended(installation: Installation) -> Iterator[Gate]:
 
 def without_own_suspension(gates: tuple[Gate, ...], installation: Installation, cluster: Cluster) -> tuple[Gate, ...]:
     """The gates, where the release that the plan itself suspended is no reason to stop."""
-    found = cluster.find(installation.owner)
-    if installation.method is not Method.HELM_CHART or found is None or not helm_release_of(found).suspend:
+    if installation.method is not Method.HELM_CHART:
         return gates
-    return tuple(_but_for(gate, installation.owner) if gate.id == "none-suspended" else gate for gate in gates)
+    ids = [id for id in _forgettable(installation, cluster) if (o := cluster.find(id)) and helm_release_of(o).suspend]
+    return tuple(_but_for(gate, ids) if ids and gate.id == "none-suspended" else gate for gate in gates)
 
 
-def _but_for(gate: Gate, id: ObjectId | None) -> Gate:
-    assert id is not None
-    line = f"{id.kind}/{id.namespace}/{id.name}"
-    return replace(gate, condition=f"nothing but {line} is suspended", expect=line, looks_for=None)
+def _but_for(gate: Gate, ids: list[ObjectId]) -> Gate:
+    lines = [f"{id.kind}/{id.namespace}/{id.name}" for id in ids]
+    condition = f"nothing but {' and '.join(lines)} is suspended"
+    return replace(gate, condition=condition, expect="\n".join(lines), looks_for=None)
+
+
+def _forgettable(installation: Installation, cluster: Cluster) -> tuple[ObjectId, ...]:
+    """The release of Flux, and suspended ones of chart `flux2-sync`, whose root Git has by now."""
+    owners = (installation.owner,) if installation.owner is not None else ()
+    found = live_releases(_Site(cluster, Tree({})), frozenset({SYNC_CHART}))
+    return (*owners, *(one.owner for one in found if one.owner is not None and one.suspend))
 
 
 def forgotten(installation: Installation, cluster: Cluster, tree: Tree) -> PhaseDraft:
@@ -288,7 +301,8 @@ def forgotten(installation: Installation, cluster: Cluster, tree: Tree) -> Phase
         return PhaseDraft()
     if installation.owner is None:
         return PhaseDraft(tuple(_unwritten(release, tree)), tuple(_afterwards(release, cluster)))
-    ids = (installation.owner, *_unused_source(installation.owner, cluster))
+    owners = _forgettable(installation, cluster)
+    ids = (*owners, *_unused_source(installation.owner, owners, cluster))
     places = [(id, "") for id in ids]
     why = "the operator installs Flux now"
     operations = tuple(removed_documents(places, cluster, tree, why, installation.shared))
@@ -308,9 +322,9 @@ def _unwritten(release: Release, tree: Tree) -> Iterator[Operation]:
         yield RemoveField(release.where.file, document, ("releases", index), why)
 
 
-def _unused_source(owner: ObjectId, cluster: Cluster) -> Iterator[ObjectId]:
+def _unused_source(owner: ObjectId, leaving: tuple[ObjectId, ...], cluster: Cluster) -> Iterator[ObjectId]:
     source = _chart_source(cluster.find(owner))
-    others = [object for _, object in cluster.objects() if object.id != owner]
+    others = [object for _, object in cluster.objects() if object.id not in leaving]
     if source is not None and source in ids_of(others) and source not in map(_chart_source, others):
         yield source
 
@@ -327,6 +341,11 @@ def _chart_source(object: Object | None) -> ObjectId | None:
 def _afterwards(release: Release, cluster: Cluster) -> Iterator[str]:
     """Live steps that no commit can do, and what stays without an owner."""
     storage = helm_release_of(found).storage_namespace if (found := cluster.find(release.owner)) else release.namespace
+    for beside in live_releases(_Site(cluster, Tree({})), frozenset({SYNC_CHART})):
+        yield (
+            "live step, then: delete what Helm stored of the release that made the root: "
+            f"kubectl -n {beside.namespace} delete secrets -l owner=helm,name={beside.name}"
+        )
     yield (
         "live step, once the release has left Git: delete what Helm stored, or `helm uninstall` takes Flux along: "
         f"kubectl -n {storage} delete secrets -l owner=helm,name={release.name}"
