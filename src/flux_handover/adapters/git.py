@@ -49,6 +49,7 @@ class Repository:
         self._reader = ObjectReader(path, self._variables)
         self._blobs: dict[str, bytes | None] = {}
         self._blob_bytes = 0
+        self._commits: set[str] = set()
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -91,11 +92,14 @@ class Repository:
         return self._tree(self._sized(_index_entries(answer.output)))
 
     def resolve(self, revision: str) -> str:
-        """The full id of the commit that a revision names."""
+        """The full id of the commit that a revision names; an id that was one once stays one."""
+        if revision in self._commits:
+            return revision
         arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         answer = run(self.path, *arguments, variables=self._variables)
         if answer.status:
             raise self._unknown(revision)
+        self._commits.add(answer.text)
         return answer.text
 
     def first_parents(self, base: str, head: str) -> tuple[str, ...]:

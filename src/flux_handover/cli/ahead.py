@@ -43,7 +43,6 @@ class Ahead:
         self.range = range
         self._tools = tools
         self._reading = reading
-        self._trees = {name: self._tree(name) for name in (range.base, *range.heads[:1])}
         self._threads: list[threading.Thread] = []
         base = self._begun(range.base, None)
         heads = (head for head in range.heads[:1] if head != range.base)
@@ -61,7 +60,8 @@ class Ahead:
 
     def tree(self, name: str) -> Tree:
         """The files of a revision of the range."""
-        return self._trees.get(name) or self._tree(name)
+        begun = self._first.get(name)
+        return begun.tree if begun else self._tree(name)
 
     def read(self, tree: Tree, name: str, previous: Snapshot | None) -> Snapshot:
         """A revision after another, or after none."""
@@ -76,7 +76,7 @@ class Ahead:
 
     def _begun(self, name: str, after: Future[Snapshot] | None) -> _Begun:
         snapshot: Future[Snapshot] = Future()
-        tree = self._trees[name]
+        tree = self._tree(name)
         read = partial(self._snapshot, tree, name, after.result if after else lambda: None)
         thread = threading.Thread(target=_fulfil, args=(snapshot, read), daemon=True)
         self._threads.append(thread)

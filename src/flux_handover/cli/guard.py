@@ -50,8 +50,10 @@ def guard(
     Exit status: 0 safe; 1 an error, or with --fail-on warning a warning; 2 unknown, or it could not run.
     """
     known = answers()
-    asked = (
-        "" if each or staged or observed or allow_network else _question(repository, revisions, root, depth, fail_on)
+    asked, ends = (
+        ("", revisions)
+        if each or staged or observed or allow_network
+        else _question(repository, revisions, root, depth, fail_on)
     )
     key = question((asked, output, verbose, _terminal(), date.today())) if asked else ""
     answer = known.find(key) if key else None
@@ -62,24 +64,28 @@ def guard(
     from flux_handover.cli.guard_pages import Judged, judged
 
     answer = judged(
-        Judged(repository, revisions, each, staged, root, depth, allow_network, observed), output, verbose, fail_on
+        Judged(repository, ends, each, staged, root, depth, allow_network, observed), output, verbose, fail_on
     )
     if key:
         known.keep(key, answer)
     return answer.status
 
 
-def _question(repository: Path, revisions: tuple[str, ...], *arguments: object) -> str:
-    """Which two commits are compared, and by which arguments; empty where that is not clear, or may change."""
+def _question(repository: Path, revisions: tuple[str, ...], *arguments: object) -> tuple[str, tuple[str, ...]]:
+    """Which two commits are compared, and by which arguments; empty where that is not clear, or may change.
+
+    The second value is the ids of the commits, so that they need not be looked up again.
+    """
     try:
         ends = named(revisions)
         if len(ends) != 2:
-            return ""
+            return "", revisions
         with Repository.open(repository) as opened:
-            commits = [opened.resolve(end) for end in ends]
-            return "" if opened.is_shallow else question((commits, opened.git_dir, *arguments))
+            commits = tuple(opened.resolve(end) for end in ends)
+            known = "" if opened.is_shallow else question((commits, opened.git_dir, *arguments))
+            return known, commits
     except HandoverError:
-        return ""
+        return "", revisions
 
 
 def _terminal() -> tuple[object, ...]:

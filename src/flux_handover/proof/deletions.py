@@ -82,6 +82,8 @@ def deletions_of(
     outcome: Outcome, before: Revision, after: Revision, stage: Stage, staged: Staged, installation: Installation
 ) -> tuple[Deleted, ...]:
     """All deletions of a step, direct ones first."""
+    if not outcome.losses:
+        return ()
     going = {loss.id for loss in outcome.losses}
     living = (object for object in after.cluster.present() if object.id not in going)
     recreated = frozenset(loss.id for loss in outcome.losses if loss.recreated)

@@ -113,6 +113,8 @@ class Facets:
 
 def marks_of(object: Object) -> frozenset[Mark]:
     """The opt-outs an object carries, as label or annotation."""
+    if not object.labels and not object.annotations:
+        return frozenset()
     return frozenset(mark for mark, (key, value) in MARKS.items() if has_mark(object, key, value))
 
 
