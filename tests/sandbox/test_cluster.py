@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,6 +156,22 @@ def test_a_status_is_no_change_and_all_else_is(before: dict[str, Any], after: di
     assert (seen({"metadata": before}) == seen({"metadata": after})) is is_same
 
 
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are counted in /proc")
+def test_a_recorder_that_cannot_begin_leaves_no_thread_and_no_connection(tmp_path: Path) -> None:
+    cluster = KubeCluster(kubeconfig(tmp_path, "http://127.0.0.1:1"))
+    files, threads = open_files(), threading.active_count()
+
+    with pytest.raises(ClusterError, match="no answer"), Recorder(cluster):
+        pass
+
+    assert (open_files(), threading.active_count()) == (files, threads)
+    cluster.close()
+
+
 @pytest.mark.sandbox
 class TestLive:
     """Against the sandbox's own API server."""
@@ -272,3 +291,23 @@ class TestLive:
 
         told = [change.happened for change in changes if change.id == late]
         assert (told[0], told[-1]) == (Happened.CREATED, Happened.DELETED)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="open files are counted in /proc")
+    def test_the_recorder_keeps_one_connection_a_kind_and_leaves_none(
+        self, plane: ControlPlane, eventually: Eventually
+    ) -> None:
+        kinds = len(plane.cluster.kinds())
+        files, threads = open_files(), threading.active_count()
+        with Recorder(plane.cluster) as recorder:
+            for _ in range(3):
+                plane.cluster.apply(stub_crd(WIDGETS), field_manager="test")
+                eventually(lambda: CRD in recorder.current(), seconds=20)
+                plane.cluster.delete(CRD)
+                eventually(lambda: plane.cluster.get(CRD) is None, seconds=30)
+            for _ in range(10):
+                recorder.settled()
+            # One for each watch, and one for each listing that settling asks for at once.
+            assert open_files() - files < 2 * kinds
+
+        # The cluster's own client may have opened a connection, or closed one, meanwhile.
+        eventually(lambda: open_files() <= files + 1 and threading.active_count() <= threads, seconds=20)

@@ -75,7 +75,11 @@ class Recorder:
     def __enter__(self) -> Recorder:
         self._thread.start()
         self._http = self._cluster.asynchronous()
-        self._wait(self._catch_up())
+        try:
+            self._wait(self._catch_up())
+        except BaseException:
+            self._close()
+            raise
         self._changes.clear()
         self._watcher = asyncio.run_coroutine_threadsafe(self._discover(), self._loop)
         return self
@@ -84,6 +88,10 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._watcher.cancel()
+        self._close()
+
+    def _close(self) -> None:
+        """Ends every watch, the connections and the thread."""
         self._wait(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
@@ -116,6 +124,8 @@ class Recorder:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await self._http.aclose()
+        # A discovery that was asked for meanwhile ends on a thread of its own.
+        await self._loop.shutdown_default_executor()
 
     async def _kinds(self) -> Sequence[Kind]:
         served = await asyncio.to_thread(self._cluster.kinds)
