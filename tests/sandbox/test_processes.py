@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from flux_handover.adapters.sandbox.control.leftovers import fresh_folder, is_left_behind
 from flux_handover.adapters.sandbox.control.processes import Command, Process, Processes, plain_environment
+from flux_handover.adapters.sandbox.control.warden import LOCK
 from flux_handover.errors import SandboxError
 
 Eventually = Callable[..., None]
@@ -177,3 +180,36 @@ def test_children_die_even_with_a_killed_warden(folder: Path, eventually: Eventu
     for pipe in (processes._warden.stdin, processes._warden.stdout):
         assert pipe is not None
         pipe.close()
+
+
+def test_a_folder_whose_warden_was_killed_is_left_behind(folder: Path) -> None:
+    processes = Processes(folder)
+    process = processes.start(shell(folder, "exec sleep 60"))
+    assert not is_left_behind(folder)
+
+    os.kill(processes._warden.pid, signal.SIGKILL)
+    processes.close()
+
+    assert is_left_behind(folder)
+    if is_alive(process.pid):
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_folder_with_logs_to_read_or_of_somebody_who_begins_is_not(folder: Path) -> None:
+    assert not is_left_behind(folder)
+    processes = Processes(folder)
+    processes.keep_folder()
+    processes.close()
+
+    assert folder.is_dir()
+    assert not is_left_behind(folder)
+
+
+def test_the_next_sandbox_removes_what_was_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = fresh_folder()
+    (left / LOCK).touch()
+
+    fresh = fresh_folder()
+
+    assert list(tmp_path.iterdir()) == [fresh]

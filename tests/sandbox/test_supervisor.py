@@ -51,23 +51,87 @@ def test_a_start_that_fails_says_why(program_file: Callable[[str, str], Path], t
     assert not supervisor.is_held(tmp_path / "sandbox")
 
 
-def test_whoever_is_interrupted_leaves_no_sandbox_behind(
-    program_file: Callable[[str, str], Path], tmp_path: Path, eventually: Eventually
-) -> None:
+@pytest.fixture
+def starting(program_file: Callable[[str, str], Path], tmp_path: Path) -> Callable[[Path], subprocess.Popen[bytes]]:
+    """Begins to start a sandbox that is never ready, as a person would from a shell."""
     for name in supervisor.PROGRAMS:
         program_file(f"bin/{name}", "exec sleep 600")
-    place = tmp_path / "sandbox"
     code = f"import sys, pathlib; from {supervisor.__name__} import up; place, given = map(pathlib.Path, sys.argv[1:]);"
     code += " up(place, directory=given)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    client = subprocess.Popen([sys.executable, "-c", code, str(place), str(tmp_path / "bin")], env=environment)
-    eventually(lambda: (place / supervisor.INSIDE / "logs" / "etcd.log").exists(), what="it is starting")
+
+    def start(place: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", code, str(place), str(tmp_path / "bin")], env=environment)
+
+    return start
+
+
+def etcd_log(place: Path) -> Path:
+    return place / supervisor.INSIDE / "logs" / "etcd.log"
+
+
+def children(pid: int) -> list[int]:
+    found = (path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for of_thread in found for child in of_thread]
+
+
+def test_whoever_is_interrupted_leaves_no_sandbox_behind(
+    starting: Callable[[Path], subprocess.Popen[bytes]], tmp_path: Path, eventually: Eventually
+) -> None:
+    place = tmp_path / "sandbox"
+    client = starting(place)
+    eventually(lambda: etcd_log(place).exists(), what="it is starting")
 
     client.send_signal(signal.SIGINT)
 
     assert client.wait(30) != 0
     eventually(lambda: not supervisor.is_held(place), what="nobody holds the folder")
     eventually(lambda: not (place / supervisor.INSIDE).exists(), what="its folder is gone")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+def test_whoever_is_killed_at_once_leaves_a_sandbox_that_can_be_ended(
+    starting: Callable[[Path], subprocess.Popen[bytes]], tmp_path: Path, eventually: Eventually
+) -> None:
+    place = tmp_path / "sandbox"
+    client = starting(place)
+    eventually(lambda: children(client.pid), what="the supervisor is being started")
+    (begun,) = children(client.pid)
+
+    client.kill()
+    client.wait(10)
+    assert supervisor.is_held(place)
+    supervisor.down(place)
+
+    assert not Path(f"/proc/{begun}").exists() or "State:\tZ" in Path(f"/proc/{begun}/status").read_text()
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+@pytest.mark.parametrize("again", [True, False])
+def test_what_a_killed_warden_left_is_removed_by_the_next(
+    starting: Callable[[Path], subprocess.Popen[bytes]], tmp_path: Path, eventually: Eventually, again: bool
+) -> None:
+    place = tmp_path / "sandbox"
+    client = starting(place)
+    eventually(lambda: etcd_log(place).exists(), what="it is starting")
+    state = supervisor.read_state(place)
+    assert state is not None
+    old = etcd_log(place).stat().st_ino
+
+    for pid in (*children(state.pid), state.pid, client.pid):
+        os.kill(pid, signal.SIGKILL)
+    client.wait(10)
+    eventually(lambda: not supervisor.is_held(place), what="nobody holds the folder")
+    assert (place / supervisor.INSIDE).exists()
+
+    if again:
+        other = starting(place)
+        eventually(lambda: etcd_log(place).exists() and etcd_log(place).stat().st_ino != old, what="it starts again")
+        other.kill()
+        other.wait(10)
+    supervisor.down(place)
+    assert list(place.iterdir()) == []
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ from flux_handover.proof.steps import Step
 from flux_handover.tree import Tree
 
 PROGRAMS = (*CONTROL_PLANE, *CONTROLLERS, "flux-operator", *AROUND)
+JOURNAL = "journal.jsonl"
 PATIENCE_SECONDS, START_SECONDS = 420.0, 600.0
 
 
@@ -151,9 +152,9 @@ class Playing:
 
 @contextmanager
 def playing(
-    programs: Mapping[str, Program], stage: Stage, tree: Tree, journal: Path, told: Callable[[str], None]
+    programs: Mapping[str, Program], stage: Stage, tree: Tree, journal: Path | None, told: Callable[[str], None]
 ) -> Iterator[Playing]:
-    """A sandbox that is the cluster of a revision, at rest."""
+    """A sandbox that is the cluster of a revision, at rest; a journal that nobody wants goes with it."""
     refuse_what_cannot_be_played(stage.installation)
     started = time.monotonic()
     with ExitStack() as stack:
@@ -167,7 +168,8 @@ def playing(
         install(sandbox, stage, publishing.key)
         sha = publishing.push(tree, "as planned")
         start_flux(sandbox.cluster, stage)
-        place = place_of(stack, sandbox, stage, publishing, stack.enter_context(Journal(journal)), told)
+        written = stack.enter_context(Journal(journal or sandbox.plane.folder / JOURNAL))
+        place = place_of(stack, sandbox, stage, publishing, written, told)
         expected = Expected(sha, publishing.sources, place.controllers)
         rest = wait_for_rest(sandbox.cluster, place.recorder, expected, seconds=START_SECONDS, told=told)
         place = replace(place, kept=settings(place))

@@ -22,7 +22,7 @@ from flux_handover.act.gates import is_true
 from flux_handover.act.journal import Journal
 from flux_handover.act.observing import Expected, Rest, wait_for_rest
 from flux_handover.act.programs import ran
-from flux_handover.act.rehearse import START_SECONDS, Playing, Rehearsed, place_of, told_of
+from flux_handover.act.rehearse import JOURNAL, START_SECONDS, Playing, Rehearsed, place_of, told_of
 from flux_handover.act.rehearse_setup import (
     BY_HAND,
     Publishing,
@@ -85,7 +85,7 @@ def bare(
     stage: Stage,
     base: Cluster,
     tree: Tree,
-    journal: Path,
+    journal: Path | None,
     told: Callable[[str], None],
 ) -> Iterator[Bare]:
     """A control plane with nothing on it, beside a Git host that serves the tree."""
@@ -98,7 +98,8 @@ def bare(
         publishing = Publishing(sandbox, stage)
         sha = publishing.push(tree, "all phases")
         disguised = publishing.disguised(tree)
-        place = place_of(stack, sandbox, stage, publishing, stack.enter_context(Journal(journal)), told)
+        written = stack.enter_context(Journal(journal or sandbox.plane.folder / JOURNAL))
+        place = place_of(stack, sandbox, stage, publishing, written, told)
         place = replace(place, shared=place.shared | shared(base))
         play = Playing(sandbox, place, stage, marked(place), Rest(0.0, {}), started)
         checkout = checked_out(disguised, sandbox.plane.folder / "checkout")

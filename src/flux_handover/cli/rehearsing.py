@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
@@ -68,20 +66,16 @@ class Asked:
 
 def played(tools: Opened, wanted: Wanted, asked: Asked) -> tuple[Rehearsed, ...]:
     """The rehearsals of every cluster that is wanted."""
-    until = phase_named(asked.until)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flux-handover-")))
-        journal = asked.journal or folder / "journal.jsonl"
-        if asked.series:
-            return tuple(_series(tools, wanted, asked.series, journal))
-        snapshot = snapshot_of(tools, wanted)
-        plans = planned(tools, snapshot, wanted, asked.options)
-        if asked.what is What.BOOTSTRAP:
-            return tuple(_bootstrap(tools, wanted, snapshot, plan, journal) for plan in plans)
-        played = replace(asked, journal=journal)
-        return tuple(
-            _plan(tools, wanted, script_of(tools, wanted, snapshot, plan, until), snapshot, played) for plan in plans
-        )
+    until, journal = phase_named(asked.until), asked.journal
+    if asked.series:
+        return tuple(_series(tools, wanted, asked.series, journal))
+    snapshot = snapshot_of(tools, wanted)
+    plans = planned(tools, snapshot, wanted, asked.options)
+    if asked.what is What.BOOTSTRAP:
+        return tuple(_bootstrap(tools, wanted, snapshot, plan, journal) for plan in plans)
+    return tuple(
+        _plan(tools, wanted, script_of(tools, wanted, snapshot, plan, until), snapshot, asked) for plan in plans
+    )
 
 
 def phase_named(name: str) -> PhaseName | None:
@@ -121,11 +115,13 @@ def _plan(tools: Opened, wanted: Wanted, script: Script, snapshot: Snapshot, ask
     plan = script.proved.plan
     stage = stage_of(tools, wanted, snapshot, plan.cluster, plan.target.operator_version)
     needed = PROGRAMS if asked.course is Course.FORWARD else (*PROGRAMS, *WAY_BACK)
-    with playing(obtained(needed), stage, snapshot.tree, asked.journal or Path(), tools.progress) as play:
+    with playing(obtained(needed), stage, snapshot.tree, asked.journal, tools.progress) as play:
         return rehearse(play, script, asked.course)
 
 
-def _bootstrap(tools: Opened, wanted: Wanted, snapshot: Snapshot, proved: ProvedPlan, journal: Path) -> Rehearsed:
+def _bootstrap(
+    tools: Opened, wanted: Wanted, snapshot: Snapshot, proved: ProvedPlan, journal: Path | None
+) -> Rehearsed:
     """The plan's new bootstrap, on a bare control plane."""
     plan = proved.plan
     phases = committing(plan)
@@ -158,7 +154,7 @@ def stage_of(tools: Opened, wanted: Wanted, snapshot: Snapshot, cluster: str, op
     return Stage(chosen, snapshot.installations[cluster], every, operator_version, lender, network)
 
 
-def _series(tools: Opened, wanted: Wanted, series: str, journal: Path) -> Iterator[Rehearsed]:
+def _series(tools: Opened, wanted: Wanted, series: str, journal: Path | None) -> Iterator[Rehearsed]:
     range = range_of(tools.repository, (series,), Each.ALONE)
     snapshot = snapshot_of(tools, replace(wanted, revision=range.base))
     last = snapshot_of(tools, replace(wanted, revision=range.heads[-1]))

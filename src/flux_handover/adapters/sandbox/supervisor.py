@@ -15,8 +15,10 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from flux_handover.adapters.sandbox.binaries.doctor import CONTROL_PLANE, CONTROLLERS
 from flux_handover.adapters.sandbox.binaries.providers import Directory, Modules, Provider, choose
@@ -26,7 +28,7 @@ from flux_handover.errors import HandoverError, SandboxError
 
 STATE, LOCK, LOG, INSIDE = "state.json", "lock", "supervisor.log", "sandbox"
 PROGRAMS = (*CONTROL_PLANE, *CONTROLLERS, "flux-operator", "gitssh")
-START_SECONDS, STOP_SECONDS = 1800.0, 60.0
+START_SECONDS, STOP_SECONDS, CLEAR_SECONDS = 1800.0, 60.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +44,34 @@ class State:
 def up(folder: Path, *, directory: Path | None = None) -> State:
     """Starts a detached sandbox in a folder, and returns once it is ready."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if is_held(folder):
-        raise SandboxError("a sandbox runs there already", where=str(folder), hint="`sandbox down` ends it")
-    (folder / STATE).unlink(missing_ok=True)
-    # What a failed start left for us to read is read by now.
-    shutil.rmtree(folder / INSIDE, ignore_errors=True)
-    command = [sys.executable, "-m", __name__, str(folder.resolve()), *([str(directory)] if directory else [])]
-    with (folder / LOG).open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
+    with (folder / LOCK).open("a") as lock:
+        if not taken(lock):
+            raise SandboxError("a sandbox runs there already", where=str(folder), hint="`sandbox down` ends it")
+        (folder / STATE).unlink(missing_ok=True)
+        # What a failed start left for us to read is read by now.
+        cleared(folder / INSIDE)
+        process = started(folder, lock.fileno(), directory)
     try:
         return awaited(folder, process)
     except BaseException:
         # Whoever stops waiting, by Ctrl-C too, does not know of the sandbox, and would not end it.
         process.terminate()
         raise
+
+
+def started(folder: Path, lock: int, directory: Path | None) -> subprocess.Popen[bytes]:
+    """The supervisor, which has the lock from its first moment: whoever is killed meanwhile leaves it to be found."""
+    given = [str(directory)] if directory else []
+    with (folder / LOG).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", __name__, str(folder.resolve()), str(lock), *given],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=(lock,),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
 
 
 def awaited(folder: Path, process: subprocess.Popen[bytes]) -> State:
@@ -83,18 +92,27 @@ def awaited(folder: Path, process: subprocess.Popen[bytes]) -> State:
 
 def down(folder: Path) -> None:
     """Ends the sandbox of a folder; returns when all of it is gone, and it is no error if none runs."""
-    state = read_state(folder)
-    if state is not None and is_held(folder):
-        os.kill(state.pid, signal.SIGTERM)
-        end = time.monotonic() + STOP_SECONDS
-        while is_held(folder):
-            if time.monotonic() > end:
-                raise SandboxError(
-                    "the sandbox did not end", where=str(folder / LOG), hint=f"its process is {state.pid}"
-                )
-            time.sleep(0.1)
+    end, told = time.monotonic() + STOP_SECONDS, 0
+    while is_held(folder):
+        state = read_state(folder)
+        # One that was started a moment ago does not say yet who it is.
+        if state is not None and state.pid != told:
+            told = state.pid
+            with suppress(ProcessLookupError):
+                os.kill(told, signal.SIGTERM)
+        if time.monotonic() > end:
+            raise SandboxError("the sandbox did not end", where=str(folder / LOG), hint=f"its process is {told}")
+        time.sleep(0.1)
+    cleared(folder / INSIDE)
     for name in (STATE, LOCK, LOG):
         (folder / name).unlink(missing_ok=True)
+
+
+def cleared(inside: Path) -> None:
+    """Removes what a sandbox that was killed left, while the last of its programs may still write there."""
+    end = time.monotonic() + CLEAR_SECONDS
+    while inside.exists() and time.monotonic() < end:
+        shutil.rmtree(inside, ignore_errors=True)
 
 
 def kubeconfig(folder: Path) -> Path:
@@ -116,13 +134,19 @@ def read_state(folder: Path) -> State | None:
 def is_held(folder: Path) -> bool:
     """Whether a supervisor holds the folder."""
     try:
-        with (folder / LOCK).open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (folder / LOCK).open("r") as lock:
+            return not taken(lock)
     except FileNotFoundError:
         return False
+
+
+def taken(lock: IO[str]) -> bool:
+    """Whether the lock could be had; it is given back when the last who has the file open closes it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    return False
+        return False
+    return True
 
 
 def write_state(folder: Path, state: State) -> None:
@@ -134,18 +158,17 @@ def supervise(folder: Path, providers: tuple[Provider, ...]) -> None:
     """Holds a sandbox until it is told to end."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    with (folder / LOCK).open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        write_state(folder, State("starting", os.getpid()))
-        with running_sandbox(choose(PROGRAMS, providers), folder=folder / INSIDE) as sandbox:
-            write_state(folder, State("ready", os.getpid(), str(sandbox.plane.kubeconfig)))
-            threading.Event().wait()
+    write_state(folder, State("starting", os.getpid()))
+    with running_sandbox(choose(PROGRAMS, providers), folder=folder / INSIDE) as sandbox:
+        write_state(folder, State("ready", os.getpid(), str(sandbox.plane.kubeconfig)))
+        threading.Event().wait()
 
 
 def main(arguments: list[str]) -> int:
-    """The supervisor's own process: `FOLDER [DIRECTORY OF PROGRAMS]`."""
+    """The supervisor's own process: `FOLDER LOCK [DIRECTORY OF PROGRAMS]`; the lock is a file that it got open."""
     folder = Path(arguments[0])
-    given = tuple(Directory(Path(place)) for place in arguments[1:])
+    os.set_inheritable(int(arguments[1]), False)
+    given = tuple(Directory(Path(place)) for place in arguments[2:])
     try:
         supervise(folder, (*given, Modules()))
     except HandoverError as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from types import TracebackType
 from flux_handover.adapters.cluster import KubeCluster
 from flux_handover.adapters.sandbox.control.certificates import Authority, make_key, public_key
 from flux_handover.adapters.sandbox.control.kubeconfig import write_kubeconfig, write_private
+from flux_handover.adapters.sandbox.control.leftovers import fresh_folder
 from flux_handover.adapters.sandbox.control.ports import free_port
 from flux_handover.adapters.sandbox.control.processes import Command, Process, Processes, plain_environment
 from flux_handover.errors import ClusterError, SandboxError
@@ -193,7 +193,7 @@ def last_words(logs: Path, name: str) -> str:
 def made_folder(folder: Path | None) -> Path:
     """An empty folder that only we can read; a given one must not hold anything yet."""
     if folder is None:
-        return Path(tempfile.mkdtemp(prefix="flux-handover-sandbox-"))
+        return fresh_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if any(folder.iterdir()):
         raise SandboxError("the sandbox's folder is not empty", where=str(folder), hint="is one running there?")

@@ -3,13 +3,15 @@
 Run as a script, with nothing but the standard library: `warden.py FOLDER`. Orders come as JSON
 lines on standard input, answers go as JSON lines to standard output. When standard input ends,
 for whatever reason (a clean end, a crash, `kill -9` of the program), every process group is killed
-and FOLDER is removed, unless an order said to keep it. It is single-threaded, so that
+and FOLDER is removed, unless an order said to keep it. While it lives it holds a lock in FOLDER, so that whoever comes
+later knows a folder whose warden was killed from one in use. It is single-threaded, so that
 what runs between fork and exec is safe, and every child also dies with it (Linux).
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import selectors
@@ -21,6 +23,7 @@ from contextlib import suppress
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+LOCK, KEPT = "warden.lock", "kept"
 
 
 def die_with_parent() -> None:
@@ -35,6 +38,8 @@ class Warden:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.keeps = False
+        self.lock = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.children: dict[int, subprocess.Popen[bytes]] = {}
 
     def obey(self, order: dict[str, Any]) -> None:
@@ -45,6 +50,8 @@ class Warden:
             self.signal(order["id"], order["signal"])
         else:
             self.keeps = bool(order["keep"])
+            with open(os.path.join(self.folder, KEPT), "ab"):
+                pass
 
     def spawn(self, order: dict[str, Any]) -> None:
         """Starts a process in a group of its own, its output appended to a log."""
