@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from planning import build_of, cluster_of, installation
 
+from flux_handover.act.rehearse import applying_elsewhere
 from flux_handover.act.rehearse_setup import own_variables, refuse_what_cannot_be_played
 from flux_handover.errors import SandboxError
 from flux_handover.model.installation import Method
@@ -58,3 +59,16 @@ def test_variables_in_clear_come_as_they_are() -> None:
     (found,) = own_variables(cluster_of(build_of(spec, object_of(plain))))
 
     assert found == plain
+
+
+def test_what_goes_to_another_cluster_is_named() -> None:
+    away = {"kubeConfig": {"secretRef": {"name": "other"}}}
+    kind = {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease"}
+    releases = [
+        object_of({**kind, "metadata": {"name": name, "namespace": "barn"}, "spec": spec})
+        for name, spec in (("far", away), ("near", {}))
+    ]
+
+    found = applying_elsewhere(cluster_of(build_of({"name": "root"}, *releases), build_of({"name": "edge", **away})))
+
+    assert [id.name for id in found] == ["far", "edge"]

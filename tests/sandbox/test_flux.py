@@ -14,6 +14,7 @@ from flux_handover.adapters.recorder import Happened, Recorder
 from flux_handover.adapters.sandbox.binaries.providers import Program
 from flux_handover.adapters.sandbox.pods.pod import Happening
 from flux_handover.adapters.sandbox.session import Sandbox, running_sandbox
+from flux_handover.adapters.sandbox.standins.lifting import ELSEWHERE
 from flux_handover.adapters.sandbox.world.git import BareRepository
 from flux_handover.catalogue.manifests import install_manifests
 from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, mapping
@@ -89,7 +90,29 @@ spec:
   interval: 1h
   chart: {spec: {chart: grafana, version: 1.2.3, sourceRef: {kind: HelmRepository, name: charts}}}
 """
-HOME = repo("cluster/apps.yaml", ROOT, "apps/login.sops.yaml", LOGIN, "apps/web.yaml", WEB, "apps/chart.yaml", CHART)
+AWAY = """
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: away, namespace: flux-system}
+spec:
+  interval: 1h
+  path: ./apps
+  prune: true
+  sourceRef: {kind: GitRepository, name: home}
+  kubeConfig: {secretRef: {name: other-cluster}}
+"""
+HOME = repo(
+    "cluster/apps.yaml",
+    ROOT,
+    "cluster/away.yaml",
+    AWAY,
+    "apps/login.sops.yaml",
+    LOGIN,
+    "apps/web.yaml",
+    WEB,
+    "apps/chart.yaml",
+    CHART,
+)
 
 
 def ks(name: str) -> ObjectId:
@@ -189,11 +212,18 @@ def test_the_inventory_holds_what_was_applied(home: Home) -> None:
 
 
 def test_a_release_without_its_chart_holds_nobody_up_and_is_listed(home: Home) -> None:
-    lifted = {str(id): reason for id, reason in home.sandbox.lifter.lifted.items()}
+    lifted = {str(id): reason for id, reason in home.sandbox.lifter.lifted.items() if id != ks("away")}
 
     assert set(lifted) == {"HelmRepository/default/charts", "HelmRelease/default/grafana"}
     assert "https://charts.example.org" in lifted["HelmRelease/default/grafana"]
     assert "charts.example.org" in home.sandbox.world.missed
+
+
+def test_what_goes_to_another_cluster_holds_nobody_up_and_is_listed(home: Home) -> None:
+    away = home.cluster.get(ks("away")) or {}
+
+    assert home.sandbox.lifter.lifted[ks("away")] == ELSEWHERE
+    assert "inventory" not in mapping(away.get("status"))
 
 
 def test_a_commit_prunes_exactly_what_left(home: Home) -> None:

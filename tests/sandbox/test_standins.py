@@ -8,6 +8,7 @@ import pytest
 
 from flux_handover.adapters.sandbox.gates import VERSION_GATES, differences, older_ways
 from flux_handover.adapters.sandbox.standins.lifting import (
+    ELSEWHERE,
     MANAGER,
     is_suspended,
     ready_status,
@@ -95,6 +96,16 @@ def test_what_is_known_not_to_build_is_lifted_once_it_fails(
     id = ObjectId(KUSTOMIZE, "Kustomization", "apps", "x")
 
     assert unbuilt([manifest], {id: "no network"} if known else {}) == ({id: "no network"} if lifted else {})
+
+
+@pytest.mark.parametrize(("group", "kind"), [(KUSTOMIZE, "Kustomization"), (HELM, "HelmRelease")])
+def test_what_goes_to_another_cluster_is_lifted(group: str, kind: str) -> None:
+    there = thing(group, kind).data
+    away = {**there, "spec": {"kubeConfig": {"secretRef": {"name": "other"}}}}
+    id = ObjectId(group, kind, "apps", "x")
+
+    assert unreachable([there], lambda url: True) == {}
+    assert unreachable([away], lambda url: True) == {id: ELSEWHERE}
 
 
 def test_a_stub_of_a_reserved_group_says_that_it_is_not_approved() -> None:

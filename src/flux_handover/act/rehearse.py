@@ -51,6 +51,8 @@ from flux_handover.adapters.sandbox.binaries.providers import Program
 from flux_handover.adapters.sandbox.gates import Difference
 from flux_handover.adapters.sandbox.releases.artifacts import CHART_NOTE
 from flux_handover.adapters.sandbox.session import Sandbox, running_sandbox
+from flux_handover.model.flux import helm_releases
+from flux_handover.model.rendering import Cluster
 from flux_handover.objects import ObjectId, ids_of
 from flux_handover.plan.phases import Phase, PhaseName
 from flux_handover.proof.obligations import Verdict
@@ -59,6 +61,7 @@ from flux_handover.tree import Tree
 
 PROGRAMS = (*CONTROL_PLANE, *CONTROLLERS, "flux-operator", *AROUND)
 JOURNAL = "journal.jsonl"
+APPLIES_ELSEWHERE = "applies to another cluster: it was not rehearsed, and what becomes of its objects is unknown"
 PATIENCE_SECONDS, START_SECONDS = 420.0, 600.0
 
 
@@ -322,4 +325,13 @@ def notes(stage: Stage) -> tuple[str, ...]:
         f"{id} is applied by more than one Kustomization; its fields were not compared"
         for id in sorted(shared(stage.cluster))
     )
-    return (*charts, *twice, "secrets were replaced by placeholders, encrypted for a throw-away key")
+    elsewhere = (f"{id} {APPLIES_ELSEWHERE}" for id in sorted(applying_elsewhere(stage.cluster)))
+    return (*charts, *twice, *elsewhere, "secrets were replaced by placeholders, encrypted for a throw-away key")
+
+
+def applying_elsewhere(cluster: Cluster) -> Iterator[ObjectId]:
+    """What a `kubeConfig` leads to another cluster."""
+    for build in cluster:
+        if build.ks.remote_cluster:
+            yield build.id
+        yield from (release.id for release in helm_releases(build.present) if release.remote)

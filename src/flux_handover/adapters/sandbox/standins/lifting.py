@@ -1,8 +1,8 @@
 """Objects that can never become ready here are lifted out of every wait, and listed.
 
-A chart that nobody serves, a source behind an address that the sandbox does not reach: waits on them
-would block every rehearsal. They are suspended, as `flux suspend` does, and their status says Ready with
-a reason that no controller uses. Nothing of such a release is installed, and the report says so.
+A chart that nobody serves, a source behind an address that the sandbox does not reach, another cluster that a
+`kubeConfig` leads to: waits on them would block every rehearsal. They are suspended, as `flux suspend` does, and
+their status says Ready with a reason that no controller uses. Nothing of them is installed, and the report says so.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ KINDS = (
     (HELM_GROUP, "HelmRelease"),
     (KUSTOMIZE_GROUP, "Kustomization"),
 )
+ELSEWHERE = "it applies to another cluster, which is not here"
 DEPENDENTS = ("HelmChart", "HelmRelease", "Kustomization")
 Served = Callable[[str], bool]
 
@@ -35,6 +36,7 @@ def unreachable(manifests: Iterable[Manifest], served: Served) -> Mapping[Object
     """What cannot become ready, with the reason: sources first, then all that needs them."""
     objects = {id_of(manifest): manifest for manifest in manifests}
     reasons = {id: reason for id, manifest in objects.items() if (reason := unserved(id, manifest, served))}
+    reasons |= {id: ELSEWHERE for id, manifest in objects.items() if mapping(manifest.get("spec")).get("kubeConfig")}
     for kind in DEPENDENTS:
         dependents = {id: manifest for id, manifest in objects.items() if id.kind == kind}
         found = {id: blocked(id, manifest, objects, reasons, served) for id, manifest in dependents.items()}
