@@ -289,6 +289,15 @@ def written(old: str, new: str) -> Callable[[list[dict[str, Any]]], list[dict[st
     return changed
 
 
+def without(kind: str, name: str) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    def changed(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        left = [one for one in manifests if (one["kind"], one["metadata"]["name"]) != (kind, name)]
+        assert len(left) == len(manifests) - 1
+        return left
+
+    return changed
+
+
 WRITTEN = {
     "--log-level": written("--log-level=info", "--log-level=debug"),
     "--watch-all-namespaces": written("--watch-all-namespaces=true", "--watch-all-namespaces=false"),
@@ -298,6 +307,10 @@ WRITTEN = {
     "--image-pull-secret": pulling,
     "--network-policy": open_to_all,
     "limits by hand": limited,
+    "a binding that is missing": without("ClusterRoleBinding", "crd-controller-flux-system"),
+    "a quota that is missing": without("ResourceQuota", "critical-pods-flux-system"),
+    "an account that is missing": without("ServiceAccount", "notification-controller"),
+    "one policy that is missing": without("NetworkPolicy", "allow-webhooks"),
     "a gate by hand": written("- --log-level=info", "- --log-level=info\n        - --feature-gates=DetectDrift=true"),
 }
 

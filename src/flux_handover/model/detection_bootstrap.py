@@ -24,7 +24,7 @@ from flux_handover.model.settings_stack import KustomizationFile, files_above, k
 from flux_handover.model.settings_texts import matches
 from flux_handover.model.terraform_flux import BOOTSTRAP, belongs_to, flux_in_terraform
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, object_of
-from flux_handover.tree import clean_path
+from flux_handover.tree import Tree, clean_path
 
 _APPLY = re.compile(r"kubectl\b[^\n]*\b(?:apply|create)\b[^\n]*?(?:-k|--kustomize)[=\s]+[\"']?([^\s\"'|]+)")
 _MANAGED = re.compile(
@@ -101,10 +101,15 @@ def _steps(evidence: Evidence, directory: str) -> Iterator[Location]:
 
 def managed_signs(evidence: Evidence) -> Iterator[Sign]:
     """A Flux that the cloud installs and upgrades, such as the AKS extension."""
-    files = [path for path in evidence.tree if path.endswith(_MANAGED_SUFFIXES) and belongs(evidence, path)]
-    for where, _ in matches(evidence.tree, files, _MANAGED, b"flux"):
+    for where in (one for one in managed_places(evidence.tree) if belongs(evidence, one.file)):
         note = "the cloud installs, configures and upgrades this Flux; the operator cannot take it over"
         yield Sign(Method.MANAGED, where, files=(where.file,), notes=(note,))
+
+
+def managed_places(tree: Tree) -> Iterator[Location]:
+    """Lines that let a cloud install Flux."""
+    files = [path for path in tree if path.endswith(_MANAGED_SUFFIXES)]
+    yield from (where for where, _ in matches(tree, files, _MANAGED, b"flux"))
 
 
 def terraform_signs(evidence: Evidence) -> Iterator[Sign]:

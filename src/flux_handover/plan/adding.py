@@ -11,7 +11,7 @@ from flux_handover.objects import mapping, texts
 from flux_handover.plan import present
 from flux_handover.plan.embedded import follows_a_tag
 from flux_handover.plan.layout import AppFiles, Layout
-from flux_handover.plan.listings import listed_entries
+from flux_handover.plan.listings import document_of, listed_entries
 from flux_handover.plan.manifests import NewFile, instance_files, operator_files
 from flux_handover.plan.operations import AddFile, DisablePrune, ListResource, Operation
 from flux_handover.plan.phases import PhaseDraft
@@ -20,12 +20,18 @@ from flux_handover.plan.target import Target
 from flux_handover.tree import Tree
 
 _OWN_OBJECTS = 4
+_ADDED_ANEW = (
+    "take the operator out of Git in a commit before the handover: without a FluxInstance it installs nothing, "
+    "and the plan adds it where it has to be"
+)
 
 
 def operator(cluster: Cluster, target: Target, layout: Layout, style: Style, tree: Tree) -> PhaseDraft:
     """The operator's release, or what the one that is there still needs."""
     found = present.operator_release(cluster)
     if found is not None:
+        if present.instance(cluster) is None:
+            _check_alone(found, target, layout, tree)
         return PhaseDraft(tuple(_guarded(found)))
     why = "the operator must run before its FluxInstance can be accepted"
     return PhaseDraft(tuple(_added(operator_files(target, layout, style), layout, layout.operator, tree, why)))
@@ -59,6 +65,30 @@ def _guarded(found: Present) -> Iterator[Operation]:
     owner = found.owner
     if owner.ks.prune and owner.where is not None and len(owner.ids) <= _OWN_OBJECTS:
         yield DisablePrune(owner.id, owner.where)
+
+
+def _check_alone(found: Present, target: Target, layout: Layout, tree: Tree) -> None:
+    """An operator that is there must be where the FluxInstance can wait for it, and in its namespace (R13)."""
+    id, owner, place = found.object.id, found.owner, _place(found, tree)
+    if id.namespace != target.namespace:
+        raise UnsupportedInstallation(
+            f"{id} is in {id.namespace}, and Flux in {target.namespace}: the operator and the FluxInstance share one",
+            where=place,
+            hint=_ADDED_ANEW,
+        )
+    if owner.id != layout.operator.ks or place.rpartition(":")[0] != layout.operator.release:
+        raise UnsupportedInstallation(
+            f"{id} is applied by {owner.id}; the FluxInstance waits for {layout.operator.ks}, "
+            f"and bootstrap reads {layout.operator.release}",
+            where=place,
+            hint=_ADDED_ANEW,
+        )
+
+
+def _place(found: Present, tree: Tree) -> str:
+    paths = (path for path in sorted(found.owner.reads) if path in tree)
+    document = next(filter(None, (document_of(tree, path, found.object.id) for path in paths)), None)
+    return f"{document.path}:{document.line}" if document else str(found.owner.where or "")
 
 
 def _check_same(found: PresentInstance, target: Target) -> None:

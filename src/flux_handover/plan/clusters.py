@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.declared import declarations
+from flux_handover.model.detection_bootstrap import managed_places
+from flux_handover.model.detection_terraform import terraform_blocks
 from flux_handover.model.installation import Method
 from flux_handover.model.snapshot import Snapshot
+from flux_handover.model.terraform_flux import BOOTSTRAP, RENDERING
 from flux_handover.objects import KUSTOMIZE_GROUP
+from flux_handover.tree import Tree
 
 _SHOWN = 8
 
@@ -32,8 +38,30 @@ def _installed_but_by(snapshot: Snapshot, *methods: Method) -> tuple[str, ...]:
     return tuple(name for name in names if snapshot.installations[name].method not in methods)
 
 
+def _elsewhere(tree: Tree) -> Iterator[UnsupportedInstallation]:
+    """Who installs Flux without a root that the repository shows."""
+    for where in managed_places(tree):
+        yield UnsupportedInstallation(
+            "the cloud installs and upgrades this Flux, and would go on doing so beside the operator",
+            where=str(where),
+            hint="install the same Flux by `flux bootstrap` and take the cloud's extension out first, then plan again",
+        )
+    for block in terraform_blocks(tree):
+        if block.type in (BOOTSTRAP, *RENDERING):
+            attribute = next((name for name in ("path", "target_path") if name in block.attributes), "")
+            yield UnsupportedInstallation(
+                f"{block.address} installs Flux, and what it syncs is no directory that is known here: "
+                f"{block.attributes[attribute].value if attribute else 'it names none'}",
+                where=str(block.line_of(attribute)),
+                hint="name the directory with --root, or write its path as a plain text",
+            )
+
+
 def _rootless(snapshot: Snapshot) -> UnsupportedInstallation:
-    """Kustomizations are declared and nothing here says which of them a cluster begins with."""
+    """Nothing here says where a cluster begins: a cloud or Terraform does elsewhere, or a person did by hand."""
+    told = next(_elsewhere(snapshot.tree), None)
+    if told is not None:
+        return told
     first = next(declarations(snapshot.tree).of(KUSTOMIZE_GROUP, "Kustomization"), None)
     names = ", ".join(snapshot.candidates[:_SHOWN]) + (", ..." if len(snapshot.candidates) > _SHOWN else "")
     subject = f"{first.object.id} is declared, and" if first else "Kustomizations are declared, and"

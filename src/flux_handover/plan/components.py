@@ -105,6 +105,8 @@ def _list_of_components(
             where=next(iter(files), cluster.name),
             hint="list the file with Flux's components in one kustomization.yaml that Flux reads",
         )
+    # Manifests that somebody wrote by hand lie in several files, of which only some say that they are Flux's.
+    files = tuple(file for file in sorted(listings[0].files) if _describes(file, leaving, tree))
     _check_mixed(files, leaving, tree)
     if listings[0].path not in installation.shared:
         check_fields(listings[0].path, tree)

@@ -23,7 +23,7 @@ from flux_handover.plan.target import CarriedPatch
 from flux_handover.tree import Tree
 from flux_handover.workloads import main_container, pod_of
 
-_KEPT = (SettingKind.COMPONENT, SettingKind.DELETION, SettingKind.SYNC)
+_KEPT = (SettingKind.COMPONENT, SettingKind.SYNC)
 """Kept by fields of the FluxInstance, or by the strategy for source and root."""
 
 _FIELDS = ("replicas", "images", "labels", "commonAnnotations")
@@ -73,6 +73,7 @@ def _written(installation: Installation, tree: Tree) -> tuple[Setting, ...]:
         and not _by_registry(setting, installation)
         and not _by_domain(setting, installation)
         and not _is_shared(setting, shared)
+        and not _by_policy_field(setting, installation)
     )
 
 
@@ -106,6 +107,12 @@ def _is_shared(setting: Setting, shared: Mapping[str, Mapping[str, str]]) -> boo
     return setting.kind is SettingKind.METADATA and shared.get(field, {}).get(key) == setting.value
 
 
+def _by_policy_field(setting: Setting, installation: Installation) -> bool:
+    """Whether it is a network policy that is missing with all others, for which there is a field."""
+    is_policy = setting.kind is SettingKind.DELETION and setting.target.kind == "NetworkPolicy"
+    return is_policy and not any(object.id.kind == "NetworkPolicy" for object in installation.live)
+
+
 def _by_registry(setting: Setting, installation: Installation) -> bool:
     """Whether the image is the usual one, from the registry that the FluxInstance names."""
     if setting.kind is not SettingKind.IMAGE or setting.key != "image":
@@ -122,6 +129,8 @@ def _images(objects: Iterable[Object], id: ObjectId) -> Iterator[str]:
 
 def _patched(setting: Setting, installation: Installation) -> tuple[str, str]:
     """The kind of a patch's target and its text; raises UnsupportedInstallation for what none can say."""
+    if setting.kind is SettingKind.DELETION:
+        return setting.target.kind, _deletion(setting.target)
     object = installation.find(setting.target)
     if object is None or object.id.kind != "Deployment" or not setting.value:
         raise _refused(setting)
@@ -133,6 +142,12 @@ def _patched(setting: Setting, installation: Installation) -> tuple[str, str]:
     return object.id.kind, text_of(
         {"apiVersion": object.api_version, "kind": object.id.kind, "metadata": {"name": "any"}, "spec": template}
     )
+
+
+def _deletion(id: ObjectId) -> str:
+    """An object of the distribution that the manifests lack."""
+    version = f"{id.group}/v1" if id.group else "v1"
+    return text_of({"$patch": "delete", "apiVersion": version, "kind": id.kind, "metadata": {"name": "any"}})
 
 
 def _flag(setting: Setting) -> str:
