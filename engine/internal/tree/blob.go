@@ -17,15 +17,12 @@ func NewBlob(content []byte) *Blob {
 	return b
 }
 
-// fact is the outcome of a check of the content, which is made once for each name.
+// fact is the outcome of a check of the content, which is made once for each name, also where several builds ask.
 func (b *Blob) fact(name string, check func([]byte) error) error {
-	if known, ok := b.facts.Load(name); ok {
-		return known.(outcome).err
-	}
-	content, _ := b.intact()
-	err := check(content)
-	b.facts.Store(name, outcome{err})
-	return err
+	once := sync.OnceValue(func() error {
+		content, _ := b.intact()
+		return check(content)
+	})
+	known, _ := b.facts.LoadOrStore(name, once)
+	return known.(func() error)()
 }
-
-type outcome struct{ err error }
