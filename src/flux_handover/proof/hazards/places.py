@@ -26,18 +26,22 @@ def place_of(view: View, id: ObjectId) -> Location | None:
 def place_in(view: View, build: Build, id: ObjectId) -> Location | None:
     """The place of an object among the files that a Kustomization reads."""
     found = sorted(
-        (document for document in named_documents(view.tree, build.reads, id.name) if _is_same(document, id)),
+        (
+            document
+            for document in documents_holding(view.tree, build.reads, id.name, id.kind)
+            if _is_same(document, id)
+        ),
         key=lambda document: (id_of(document.mapping).namespace != id.namespace, document.path, document.line),
     )
     return Location(found[0].path, found[0].line) if found else build.where
 
 
-def named_documents(tree: Tree, paths: Iterable[str], name: str) -> Iterator[Document]:
-    """The documents of files whose bytes hold a name; a path that ends in a slash is everything below it."""
-    wanted = name.encode()
+def documents_holding(tree: Tree, paths: Iterable[str], *words: str) -> Iterator[Document]:
+    """The documents of files whose bytes hold some words; a path that ends in a slash is everything below it."""
+    wanted = [word.encode() for word in words]
     for path in files_among(tree, paths):
         content = tree.files[path].content
-        if content is not None and wanted in content:
+        if content is not None and all(word in content for word in wanted):
             yield from read_documents(path, content).documents
 
 

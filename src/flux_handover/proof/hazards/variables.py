@@ -18,7 +18,7 @@ from flux_handover.model.rendering import Build, Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId, listed, mapping, text_at
 from flux_handover.plan import present
 from flux_handover.proof.hazards.losses import lost
-from flux_handover.proof.hazards.places import SUFFIXES, named_documents, place_of
+from flux_handover.proof.hazards.places import SUFFIXES, documents_holding, place_of
 from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, in_pair, in_tree
 from flux_handover.proof.hazards.stuck import broken_property
 from flux_handover.proof.hazards.synced import Instance, instance_of
@@ -225,7 +225,7 @@ def _is_plain(view: View, build: Build, id: ObjectId) -> bool:
     """Whether a file declares the Secret with content and without encryption."""
     same = [
         document
-        for document in named_documents(view.tree, build.reads, id.name)
+        for document in documents_holding(view.tree, build.reads, id.name, "Secret")
         if document.mapping.get("kind") == "Secret" and mapping(document.mapping.get("metadata")).get("name") == id.name
     ]
     return any("sops" not in d.mapping and (d.mapping.get("data") or d.mapping.get("stringData")) for d in same)
