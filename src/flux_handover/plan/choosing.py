@@ -9,22 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from types import MappingProxyType
 from typing import Any, assert_never
 
 from flux_handover.catalogue import distributions
 from flux_handover.catalogue.distributions import COMPONENTS
-from flux_handover.catalogue.operators import (
-    OLDEST_ADOPTING,
-    OperatorFacts,
-    charts_like,
-    newest_operator_serving,
-    operator,
-    operators,
-    tagged,
-)
-from flux_handover.catalogue.versions import is_at_least, number
+from flux_handover.catalogue.operators import OperatorFacts, charts_like
 from flux_handover.errors import UnsupportedInstallation, UsageError
 from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Cluster
@@ -34,6 +24,7 @@ from flux_handover.plan import present, releasing
 from flux_handover.plan.carrying import carried
 from flux_handover.plan.kept import cluster_fields, kept_patches, registry
 from flux_handover.plan.listings import document_of, documents_in, documents_of
+from flux_handover.plan.operating import operator_for
 from flux_handover.plan.placement import INSTANCE, OPERATOR, layout_for
 from flux_handover.plan.syncing import Synced, adopted
 from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, entry_of
@@ -52,7 +43,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
     if installation.method is Method.UNKNOWN:
         _check_root_builds(cluster)
     _check(installation, options, tree, where)
-    facts = _operator(installation, options.operator_version, where)
+    facts = operator_for(installation, cluster, options.operator_version, where)
     releasing.check(installation, cluster, tree, facts, where)
     carry = carried(installation, tree)
     strategy = strategy_of(cluster, options)
@@ -210,64 +201,6 @@ def line_naming_flux(file: str, tree: Tree) -> str:
     content = bytes_of(tree, file)
     match = _NAMES_FLUX.search(content)
     return f"{file}:{content.count(bytes([10]), 0, match.start()) + 1}" if match else ""
-
-
-def _operator(installation: Installation, asked: str | None, where: str) -> OperatorFacts:
-    """The operator asked for, else the newest that serves the running Flux and whose charts are known (R14, R18)."""
-    if asked is not None:
-        return _asked(installation, asked, where)
-    found = newest_operator_serving(installation.version)
-    if found is None:
-        raise UnsupportedInstallation(
-            f"no operator whose charts are known serves Flux {installation.version}",
-            where=where,
-            hint=_way_out(installation.version),
-        )
-    return operator(found)
-
-
-def _asked(installation: Installation, asked: str, where: str) -> OperatorFacts:
-    if tagged(asked) not in operators():
-        raise UsageError(f"nothing is known about operator {asked}", hint=f"known are {', '.join(operators()[-8:])}")
-    facts = operator(asked)
-    if not is_at_least(facts.version, OLDEST_ADOPTING):
-        raise UsageError(
-            f"operator {facts.version} does not protect what it adopts",
-            hint=f"use {OLDEST_ADOPTING} or newer: older ones set no opt-out that kustomize-controller honours",
-        )
-    fitting = newest_operator_serving(installation.version)
-    if installation.version not in facts.flux_versions:
-        raise UnsupportedInstallation(
-            f"operator {facts.version} does not serve Flux {installation.version}",
-            where=where,
-            hint=f"leave --operator-version out: {fitting} serves it" if fitting else _way_out(installation.version),
-        )
-    return facts
-
-
-def _way_out(version: str) -> str:
-    """The smallest change that lifts a refusal; never a step back to an older minor."""
-    serving = [one for one in _adopting() if version in operator(one).flux_versions]
-    if serving:
-        return f"name {serving[-1]} with --operator-version: it serves {version}, but its charts are not known here"
-    served = chain.from_iterable(operator(one).flux_versions for one in _adopting())
-    nearest = _nearest(version, tuple(served))
-    if nearest is None:
-        return "use a newer release of this program"
-    return f"move to {nearest} with the old installer first"
-
-
-def _nearest(version: str, served: tuple[str, ...]) -> str | None:
-    """The served patch of the same minor that is closest, else the oldest that is newer."""
-    wanted = number(version)
-    same = [one for one in served if number(one)[:2] == wanted[:2]]
-    if same:
-        return min(same, key=lambda one: (abs(number(one)[2] - wanted[2]), number(one)))
-    return min((one for one in served if number(one) > wanted), key=number, default=None)
-
-
-def _adopting() -> tuple[str, ...]:
-    return tuple(version for version in operators() if is_at_least(version, OLDEST_ADOPTING))
 
 
 def _chart_note(facts: OperatorFacts) -> tuple[str, ...]:
