@@ -143,6 +143,15 @@ def test_the_phases_after_it_wait_for_each_state(reader: Reader) -> None:
     assert {"state-without-kubectl_manifest-install", "state-without-github_repository_file-sync"} <= gates
 
 
+def test_a_namespace_that_terraform_keeps_is_told(reader: Reader) -> None:
+    text = READ + 'resource "kubernetes_namespace" "flux" {\n  metadata {\n    name = "flux-system"\n  }\n}\n'
+
+    notes = [note for note in state(terraformed(text), reader).notes if "owns the Namespace" in note]
+
+    line = (VERSIONS + text).splitlines().index('resource "kubernetes_namespace" "flux" {') + 1
+    assert [note.partition(": ")[0] for note in notes] == [f"{FILE}:{line}"]
+
+
 def test_the_way_back_names_each_address(reader: Reader) -> None:
     steps = [step.command for step in state(terraformed(RENDERED), reader).way_back]
 

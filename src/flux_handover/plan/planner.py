@@ -111,8 +111,7 @@ def _check_shared(snapshot: Snapshot, cluster: Cluster, drafted: tuple[_Drafted,
                 raise UnsupportedInstallation(
                     f"phase {one.name.value} of {cluster.name} changes a file that {', '.join(others)} reads too",
                     where=f"{path}:{_changed_line(path, one)}",
-                    hint="give each cluster a file of its own for this, in a commit before the handover; "
-                    "--cluster plans one that shares nothing",
+                    hint="give each cluster a file of its own for this, in a commit before the handover",
                 )
 
 

@@ -94,8 +94,19 @@ def state(cluster: Cluster, installation: Installation, tree: Tree) -> PhaseDraf
         *(ReplaceText(b.path, b.text, "", "it reads files that leave Git, and nothing uses it") for b in reading),
         *_paged(own, cluster, installation, tree),
     )
-    notes = ("run nothing of Terraform until this is merged, then apply it before anything else of the plan",)
-    return PhaseDraft(operations, notes)
+    first = "run nothing of Terraform until this is merged, then apply it before anything else of the plan"
+    return PhaseDraft(operations, (first, *_namespaces(installation, tree)))
+
+
+def _namespaces(installation: Installation, tree: Tree) -> Iterator[str]:
+    """Blocks that own the Namespace: they stay, and the day one is taken out it takes all of Flux along."""
+    named = re.compile(rf'^\s*name\s*=\s*"{re.escape(installation.namespace)}"', re.MULTILINE)
+    for block in terraform_blocks(tree):
+        if block.kind == "resource" and block.type.startswith("kubernetes_namespace") and named.search(block.text):
+            yield (
+                f"{block.where}: {block.address} owns the Namespace of Flux, which the operator labels from now on: "
+                "ignore changes of its labels and annotations, and never take it out but with a `removed` block"
+            )
 
 
 def _paged(own: list[Block], cluster: Cluster, installation: Installation, tree: Tree) -> Iterator[Operation]:

@@ -182,9 +182,10 @@ PHASES: Mapping[PhaseName, Explanation] = MappingProxyType(
             ),
             _phase(
                 PhaseName.UPGRADE,
-                "Flux goes to a newer version, minor by minor.",
-                "An upgrade is a change of its own, with hazards of its own.",
-                "One minor at a time, each with its gate.",
+                "Flux goes to a newer version, minor by minor. No plan has this phase yet.",
+                "An upgrade is a change of its own, with hazards of its own, so it never comes with the handover.",
+                "Until then by hand: raise `distribution.version` by one minor, judge the commit with `guard`, and see "
+                "the FluxInstance Ready before the next.",
             ),
         )
     )
