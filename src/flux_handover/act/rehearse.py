@@ -49,7 +49,7 @@ from flux_handover.adapters.recorder import Recorder
 from flux_handover.adapters.sandbox.binaries.doctor import AROUND, CONTROL_PLANE, CONTROLLERS
 from flux_handover.adapters.sandbox.binaries.providers import Program
 from flux_handover.adapters.sandbox.gates import Difference
-from flux_handover.adapters.sandbox.releases.artifacts import CHART_NOTE
+from flux_handover.adapters.sandbox.releases.artifacts import CHART_NOTE, CHART_PATH, CHARTS, HOST
 from flux_handover.adapters.sandbox.session import Sandbox, running_sandbox
 from flux_handover.model.flux import helm_releases
 from flux_handover.model.rendering import Cluster
@@ -309,7 +309,7 @@ def told_of(play: Playing, runs: tuple[Run, ...], ready: float, problems: tuple[
         differences=sandbox.differences(versions_there(stage)),
         lifted=dict(sorted(sandbox.lifter.lifted.items())),
         pretended=tuple(sorted(name for name in components if name not in sandbox.programs)),
-        notes=notes(stage),
+        notes=notes(stage, made_here(sandbox)),
         objects=len(play.base.uids),
         start_seconds=ready - play.started,
         seconds=seconds,
@@ -318,9 +318,14 @@ def told_of(play: Playing, runs: tuple[Run, ...], ready: float, problems: tuple[
     )
 
 
-def notes(stage: Stage) -> tuple[str, ...]:
-    """What a reader must know about any rehearsal like this one."""
-    charts = (f"flux-operator and flux-instance: {CHART_NOTE}",) if stage.operator_version else ()
+def made_here(sandbox: Sandbox) -> tuple[str, ...]:
+    """The release charts that the network did not give."""
+    return tuple(name for name in CHARTS if sandbox.world.registry.has(HOST, f"{CHART_PATH}/{name}"))
+
+
+def notes(stage: Stage, made: tuple[str, ...]) -> tuple[str, ...]:
+    """What a reader must know about any rehearsal like this one; `made` are the charts of our own making."""
+    charts = (f"{' and '.join(made)}: {CHART_NOTE}",) if made else ()
     twice = (
         f"{id} is applied by more than one Kustomization; its fields were not compared"
         for id in sorted(shared(stage.cluster))

@@ -19,6 +19,7 @@ from flux_handover.adapters.sandbox.releases.artifacts import (
     add_chart,
     add_flux_manifests,
     add_operator_manifests,
+    is_published,
 )
 from flux_handover.adapters.sandbox.session import Sandbox
 from flux_handover.adapters.sandbox.standins.placeholders import placeholder, replaced
@@ -105,7 +106,7 @@ def branch_of(source: Source) -> str:
 
 
 def furnish(sandbox: Sandbox, stage: Stage) -> None:
-    """Fills the registry with Flux's manifests and the two release charts of our own, and says what cannot work."""
+    """Fills the registry with Flux's manifests and the charts that the network does not give; says what cannot work."""
     sandbox.lifter.unbuildable = unbuildable(stage.cluster)
     registry, version = sandbox.world.registry, stage.installation.version
     if version:
@@ -114,9 +115,11 @@ def furnish(sandbox: Sandbox, stage: Stage) -> None:
     add_operator_manifests(registry, operator)
     if not stage.operator_version:
         return
+    version = stage.operator_version.removeprefix("v")
     for name in CHARTS:
-        definitions = operator.parent / "crds" if name == CHARTS[0] else None
-        add_chart(registry, name, stage.operator_version.removeprefix("v"), definitions)
+        if not is_published(sandbox.world.environment, name, version):
+            definitions = operator.parent / "crds" if name == CHARTS[0] else None
+            add_chart(registry, name, version, definitions)
 
 
 def refuse_what_cannot_be_played(installation: Installation) -> None:

@@ -1,21 +1,33 @@
 """Flux's own artifacts for a registry: its manifests, the operator's, and the two release charts.
 
-The manifests come from the catalogue, the operator's from its program's own folder. The charts are
-of our own making, and `CHART_NOTE` says so wherever they are used.
+The manifests come from the catalogue, the operator's from its program's own folder. Where the network does not give
+the charts they are of our own making, and `CHART_NOTE` says so wherever they are used.
 """
 
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import yaml
 
-from flux_handover.adapters.oci import FLUX_CONFIG, FLUX_LAYER, HELM_CONFIG, HELM_LAYER, Layer, packed
+from flux_handover.adapters.oci import (
+    FLUX_CONFIG,
+    FLUX_LAYER,
+    HELM_CONFIG,
+    HELM_LAYER,
+    Layer,
+    OciClient,
+    OciError,
+    Reference,
+    packed,
+)
 from flux_handover.adapters.sandbox.world.registry import Registry
 from flux_handover.catalogue.manifests import artifact_manifests
 
@@ -67,6 +79,19 @@ def add_chart(registry: Registry, name: str, version: str, definitions: Path | N
     layer = Layer(HELM_LAYER, packed({f"{name}/{path}": text for path, text in content.items()}))
     config = Layer(HELM_CONFIG, json.dumps(about).encode())
     return registry.store(HOST, f"{CHART_PATH}/{name}", version, (layer,), config, title(about))
+
+
+def is_published(environment: Mapping[str, str], name: str, version: str) -> bool:
+    """Whether the network, or what was recorded of it, gives one of the charts to those who have this environment."""
+    trusted = ssl.create_default_context(cafile=environment["SSL_CERT_FILE"])
+    proxy = environment["HTTPS_PROXY"]
+    http = httpx2.Client(proxy=proxy, verify=trusted, follow_redirects=True, trust_env=False, timeout=60)
+    with OciClient(http) as client:
+        try:
+            client.pull(Reference(HOST, f"{CHART_PATH}/{name}", version))
+        except OciError:
+            return False
+    return True
 
 
 def title(about: Mapping[str, Any]) -> Mapping[str, str]:

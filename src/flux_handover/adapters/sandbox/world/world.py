@@ -26,6 +26,8 @@ from flux_handover.adapters.sandbox.world.socks import SocksServer, socks_proxy
 from flux_handover.adapters.sandbox.world.ssh import SshHost
 from flux_handover.errors import SandboxError
 
+GREETINGS = (200, 401)
+
 
 class Network(Enum):
     """Whether the sandbox may ask the real hosts."""
@@ -134,10 +136,17 @@ class World:
         if (found := self.git.answer(request)) is not None:
             return found
         if self.registry.answers(request.host):
-            found = self.registry.answer(request)
+            found = self._greeting(request) or self.registry.answer(request)
             if found.status != 404 or not self.outside.reaches(request.host):
                 return found
         return self.outside.answer(request)
+
+    def _greeting(self, request: Request) -> Response | None:
+        """How the real host of a registry greets: only so do clients learn to ask for a token."""
+        if request.path not in ("/v2", "/v2/") or not isinstance(self.outside, Online):
+            return None
+        found = self.outside.answer(request)
+        return found if found.status in GREETINGS else None
 
     def _has_page(self, host: str) -> bool:
         return any(address_of(url).authority == host for url in self._pages)
