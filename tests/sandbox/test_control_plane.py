@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flux_handover.adapters.sandbox.binaries.doctor import CONTROL_PLANE
-from flux_handover.adapters.sandbox.binaries.providers import Program, paths
+from flux_handover.adapters.sandbox.binaries.providers import Directory, Program, choose, paths
 from flux_handover.adapters.sandbox.control.plane import ControlPlane, refuse_elsewhere
 from flux_handover.adapters.sandbox.control.ports import HIGHEST, LOWEST, free_port, is_free
 from flux_handover.errors import SandboxError
@@ -38,9 +38,25 @@ def test_missing_programs_are_named_with_what_to_do_instead() -> None:
     assert "kind" in caught.value.hint
 
 
-def test_other_systems_are_told_what_to_use_instead() -> None:
-    with pytest.raises(SandboxError, match="Linux and macOS, not on win32") as caught:
-        refuse_elsewhere({}, "win32")
+@pytest.mark.parametrize("arguments", [("rehearse",), ("sandbox", "up"), ("sandbox", "down")])
+def test_other_systems_are_told_what_to_use_instead(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Also by verbs whose modules that system could not load."""
+    code = "import sys; from flux_handover.cli.main import main; "
+    code += "sys.platform, sys.modules['fcntl'] = 'win32', None; main()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = (sys.executable, "-c", code, *arguments)
+
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+
+    assert done.returncode == 2
+    assert "the sandbox runs on Linux and macOS, not on win32" in done.stderr
+    assert "disposable cluster" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_program_that_nobody_can_give_is_told_with_what_to_do_instead() -> None:
+    with pytest.raises(SandboxError, match="nothing gives the program etcd") as caught:
+        choose(("etcd",), (Directory(Path("/nowhere")),))
 
     assert "disposable cluster" in caught.value.hint
 

@@ -16,7 +16,7 @@ from flux_handover.adapters.engine import Engine, engine_path
 from flux_handover.adapters.git import Repository
 from flux_handover.adapters.sandbox.binaries.doctor import EVERYTHING, diagnose
 from flux_handover.adapters.sandbox.binaries.providers import Modules, State
-from flux_handover.adapters.sandbox.control.plane import ELSEWHERE
+from flux_handover.adapters.sandbox.systems import ELSEWHERE
 from flux_handover.errors import HandoverError
 
 PYTHON = (3, 11)

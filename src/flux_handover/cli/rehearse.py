@@ -78,6 +78,9 @@ def rehearse(
     Nothing of your cluster is touched or known; secrets are replaced by placeholders. Exit status: 0 all
     went as announced; 1 something did not; 2 nothing can be said, or it could not run.
     """
+    from flux_handover.adapters.sandbox.systems import refuse_other_systems
+
+    refuse_other_systems()
     from flux_handover.act.rehearse import Course
     from flux_handover.cli.planning import status_of
     from flux_handover.cli.reading import Wanted, opened

@@ -24,6 +24,9 @@ def sandbox(action: Action, /, *, folder: Folder = None, programs: Programs = No
 
     Exit status: 0 done; 2 it could not run.
     """
+    from flux_handover.adapters.sandbox.systems import refuse_other_systems
+
+    refuse_other_systems()
     from flux_handover.adapters.sandbox import supervisor
     from flux_handover.adapters.sandbox.binaries.modules import cache_folder
     from flux_handover.cli.writing import write

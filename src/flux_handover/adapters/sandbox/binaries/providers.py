@@ -19,6 +19,7 @@ from flux_handover.adapters.oci import Artifact, OciClient, OciError, parse_refe
 from flux_handover.adapters.sandbox.binaries.locking import locked, replacing
 from flux_handover.adapters.sandbox.binaries.modules import build, built, cache_folder, cached, go_program
 from flux_handover.adapters.sandbox.binaries.recipes import bundled_recipes
+from flux_handover.adapters.sandbox.systems import ELSEWHERE
 from flux_handover.errors import SandboxError
 from flux_handover.objects import listed, mapping
 
@@ -223,7 +224,7 @@ def best(name: str, providers: Sequence[Provider]) -> Provider:
         if offer.state is not State.MISSING:
             return provider
     reasons = "; ".join(f"{offer.provider}: {offer.reason}" for _, offer in offers)
-    raise SandboxError(f"nothing gives the program {name}", hint=reasons)
+    raise SandboxError(f"nothing gives the program {name}", hint=f"{reasons}; or {ELSEWHERE}")
 
 
 def paths(programs: Mapping[str, Program]) -> Mapping[str, Path]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,11 +20,11 @@ from flux_handover.adapters.sandbox.control.kubeconfig import write_kubeconfig, 
 from flux_handover.adapters.sandbox.control.leftovers import fresh_folder
 from flux_handover.adapters.sandbox.control.ports import free_port
 from flux_handover.adapters.sandbox.control.processes import Command, Process, Processes, plain_environment
+from flux_handover.adapters.sandbox.systems import ELSEWHERE, refuse_other_systems
 from flux_handover.errors import ClusterError, SandboxError
 from flux_handover.objects import ObjectId
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
-ELSEWHERE = "do the move by hand on a disposable cluster first, for example one made by kind"
 START_SECONDS = 120
 # Those that act on objects; those that would need nodes, volumes or clouds are left out.
 CONTROLLERS = (
@@ -200,10 +199,9 @@ def made_folder(folder: Path | None) -> Path:
     return folder.resolve()
 
 
-def refuse_elsewhere(programs: Mapping[str, Path], platform: str = sys.platform) -> None:
+def refuse_elsewhere(programs: Mapping[str, Path]) -> None:
     """Raises SandboxError where a control plane cannot run at all, and says what can be used instead."""
-    if platform not in ("linux", "darwin"):
-        raise SandboxError(f"the sandbox runs on Linux and macOS, not on {platform}", hint=ELSEWHERE)
+    refuse_other_systems()
     missing = [name for name in PROGRAMS if name not in programs or not programs[name].is_file()]
     if missing:
         raise SandboxError(
