@@ -145,13 +145,17 @@ def _peak(pid: int, every: float) -> Iterator[list[int]]:
 
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = thread.read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            yield from _family(int(child))
+    for child in _children(pid):
+        yield from _family(child)
+
+
+def _children(pid: int) -> tuple[int, ...]:
+    """The children of a process; none of one that ends while it is looked at."""
+    try:
+        of_threads = [thread.read_text().split() for thread in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return ()
+    return tuple(int(child) for children in of_threads for child in children)
 
 
 def _resident(pid: int) -> int:
