@@ -257,3 +257,15 @@ def test_half_empty_manifests_are_read(broken: dict[str, Any]) -> None:
 
 def test_the_gates_flag_is_known_by_its_name() -> None:
     assert values(controller("x", f"{GATES}=OOMWatch=true"), kind="gate") == {"OOMWatch": "true"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"interval": "1h"}, {"interval": "1h0m0s"}), ({"wait": False}, {}), ({"ignore": "/*\n"}, {"ignore": "/*"})],
+)
+def test_two_spellings_of_a_root_are_one(one: dict[str, Any], other: dict[str, Any]) -> None:
+    def root(spec: dict[str, Any]) -> dict[str, str]:
+        return values(manifest("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "orchard", spec=spec))
+
+    assert root(one) == root(other)
+    assert root({"prune": False}) != root({})

@@ -224,6 +224,11 @@ def _leaves(target: ObjectId, kind: SettingKind, path: str, value: Any) -> Itera
             yield from _list_leaves(target, kind, path, value)
         case None:
             pass
+        case False if kind is SettingKind.SYNC and path != "spec.prune":
+            pass  # Off is what the API makes of an absent field.
+        case _ if kind is SettingKind.SYNC:
+            # The operator spells durations anew, and kustomize strips the end of a patch.
+            yield _fact(target, kind, path, value, duration(text(value).rstrip("\n")))
         case _:
             yield _fact(target, kind, path, value)
 
