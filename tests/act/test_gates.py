@@ -72,6 +72,12 @@ def gate(condition: Condition | None) -> Gate:
         (AllReady(*OWNERS[1]), orchard(FAILED), Verdict.HOLDS),
         (NoneHas(OWNERS, FieldIs(("spec", "suspend"), "true")), orchard(suspend=True), Verdict.REFUTED),
         (NoneHas(OWNERS, FieldIs(("spec", "suspend"), "true")), orchard(suspend=False), Verdict.HOLDS),
+        (AllReady(*OWNERS[0], frozenset({ORCHARD})), orchard(FAILED), Verdict.HOLDS),
+        (
+            NoneHas(OWNERS, FieldIs(("spec", "suspend"), "true"), frozenset({ORCHARD})),
+            orchard(suspend=True),
+            Verdict.HOLDS,
+        ),
         (Every((Has(ORCHARD), IsReady(ORCHARD))), orchard(FAILED), Verdict.REFUTED),
         (Every((Has(ORCHARD), IsReady(ORCHARD))), orchard(), Verdict.HOLDS),
     ],

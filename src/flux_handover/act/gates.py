@@ -72,11 +72,11 @@ def shortfalls(condition: Condition, cluster: View) -> Iterator[str]:
         case Every(conditions):
             for one in conditions:
                 yield from shortfalls(one, cluster)
-        case AllReady(group, kind):
-            yield from _unready(cluster.list(group, kind))
-        case NoneHas(kinds, field):
+        case AllReady(group, kind, but):
+            yield from _unready(_others(cluster.list(group, kind), but))
+        case NoneHas(kinds, field, but):
             for group, kind in kinds:
-                yield from _having(cluster.list(group, kind), field)
+                yield from _having(_others(cluster.list(group, kind), but), field)
         case _:
             yield from _of_one(condition, cluster)
 
@@ -110,6 +110,10 @@ def _different(condition: Has, found: Manifest) -> Iterator[str]:
 
 def _shown(values: list[Any]) -> str:
     return ", ".join(map(text_of, values)) or "absent"
+
+
+def _others(manifests: Iterable[Manifest], but: frozenset[ObjectId]) -> Iterator[Manifest]:
+    return (manifest for manifest in manifests if id_of(manifest) not in but)
 
 
 def _unready(manifests: Iterable[Manifest]) -> Iterator[str]:
@@ -189,9 +193,9 @@ def evidence_of(condition: Condition, cluster: View) -> str:
     match condition:
         case Every(conditions):
             return shortened(tuple(evidence_of(one, cluster) for one in conditions))
-        case AllReady(group, kind):
-            return f"{len(cluster.list(group, kind))} of {kind} are Ready"
-        case NoneHas(kinds, _):
+        case AllReady(group, kind, but):
+            return f"{len(list(_others(cluster.list(group, kind), but)))} of {kind} are Ready"
+        case NoneHas(kinds):
             return f"none of {sum(len(cluster.list(*kind)) for kind in kinds)} objects"
         case IsAbsent(id):
             return f"{id} is absent"

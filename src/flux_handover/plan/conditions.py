@@ -23,18 +23,20 @@ class FieldIs:
 
 @dataclass(frozen=True, slots=True)
 class AllReady:
-    """Every object of a kind is Ready, and has observed its own generation."""
+    """Every object of a kind is Ready, and has observed its own generation; `but` are left out."""
 
     group: str
     kind: str
+    but: frozenset[ObjectId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class NoneHas:
-    """No object of these kinds has the field; kinds by group and kind."""
+    """No object of these kinds has the field, those left out that are in `but`; kinds by group and kind."""
 
     kinds: tuple[tuple[str, str], ...]
     field: FieldIs
+    but: frozenset[ObjectId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
