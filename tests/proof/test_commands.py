@@ -7,7 +7,7 @@ from proof.worlds import INSTANCE, NS, config, deployment, ks, release
 from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA, Object, ObjectId
 from flux_handover.plan.phases import LiveStep
 from flux_handover.proof.commands import Program, Scenery, program_of
-from flux_handover.proof.reconcile_cluster import Annotate, Push, Remove, UnmarkAll
+from flux_handover.proof.reconcile_cluster import Annotate, Push, Remove, Resume, UnmarkAll, resumed
 from flux_handover.proof.table import Table
 from flux_handover.proof.world import KustomizationSpec, Live, Mark, World
 
@@ -143,3 +143,13 @@ def test_what_is_seen_last_is_no_step_and_not_forgotten() -> None:
     (seen,) = program.last
     states = [Live(spec=KustomizationSpec(ks("any"), prune=prune)) for prune in (True, False)]
     assert [seen(world(ks("flux"), live)) for live in states] == [False, True]
+
+
+def test_a_suspension_that_is_taken_off_lets_its_owner_go_on() -> None:
+    patch = """--type=json --patch='[{"op": "remove", "path": "/spec/suspend"}]'"""
+    other = patch.replace("suspend", "prune")
+
+    assert actions(f"kubectl -n {NS} patch {KS} flux {patch}") == [Resume(ks("flux"))]
+    assert read(f"kubectl -n {NS} patch {KS} flux {other}").unknown == ("a step",)
+    spec = KustomizationSpec(ks("fleet"), suspend=True)
+    assert resumed(Live(spec=spec, pinned=frozenset({Mark.SUSPENDED}))) == Live(spec=KustomizationSpec(ks("fleet")))

@@ -164,3 +164,30 @@ def test_there_is_a_path_exactly_where_two_manifests_are_not_equal(old: Any, new
 
     assert bool(forth) == (old != new)
     assert forth == back
+
+
+def suspended(one: Build) -> Build:
+    return replace(one, ks=replace(one.ks, suspend=True))
+
+
+def cluster_of(root: Build, *others: Build) -> Cluster:
+    return Cluster("den", root.id, "test", {one.id: one for one in (root, *others)}, {})
+
+
+def test_a_root_of_another_name_is_compared_with_the_one_before_it() -> None:
+    old = suspended(build("old", config("a", x="1"), inputs="old"))
+    same = build("new", config("a", x="1"), inputs="new")
+    other = build("new", config("a", x="2"), inputs="new")
+
+    assert list(changes(cluster_of(old), cluster_of(same, old))) == []
+    assert list(changes(cluster_of(old), cluster_of(other, old))) == [
+        Change(id_of_config("a"), other.id, CHANGED, ("data.x",))
+    ]
+
+
+def test_what_is_suspended_beside_the_root_applies_nothing() -> None:
+    root = build("root", config("a"), inputs="same")
+    idle = suspended(build("idle", config("a"), config("b")))
+
+    assert list(changes(cluster_of(root, idle), cluster_of(root))) == []
+    assert dict(cluster_of(root, idle).owners()) == {id_of_config("a"): (root.id,)}

@@ -91,10 +91,7 @@ def with_taken_over(written: Written, before: Cluster, given: Iterable[Object]) 
 
 def shared(cluster: Cluster) -> frozenset[ObjectId]:
     """Objects that more than one Kustomization applies: their fields are those of whoever was last."""
-    owners: dict[ObjectId, set[ObjectId]] = {}
-    for build, object in cluster.objects():
-        owners.setdefault(object.id, set()).add(build.id)
-    return frozenset(id for id, found in owners.items() if len(found) > 1)
+    return frozenset(id for id, found in cluster.owners().items() if len(set(found)) > 1)
 
 
 def contents(cluster: View, ids: Iterable[ObjectId]) -> Contents:

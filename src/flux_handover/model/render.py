@@ -320,8 +320,13 @@ def _kept(walk: _Walk, build: Build) -> Iterator[FluxKustomization]:
 
 
 def inputs_of(ks: FluxKustomization, files: Files, reads: Iterable[str], variables: Variables) -> str:
-    """A digest of everything the result of a build depends on: equal inputs, equal result (rules.md R8)."""
-    digest = hashlib.sha256(json.dumps(ks.object.data, sort_keys=True, default=str).encode())
+    """A digest of everything the result of a build depends on: equal inputs, equal result (rules.md R8).
+
+    Which source brought the files, and whether the Kustomization is suspended, does not matter.
+    """
+    spec = {key: value for key, value in ks.object.spec.items() if key not in ("sourceRef", "suspend")}
+    whole = {**ks.object.data, "spec": spec}
+    digest = hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode())
     digest.update(repr((sorted(variables.known.items()), sorted(variables.symbolic), variables.missing)).encode())
     if isinstance(files, Elsewhere):
         digest.update(files.reason.encode())

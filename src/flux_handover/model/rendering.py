@@ -72,6 +72,11 @@ class Build:
         """What its inventory would hold after a successful reconcile."""
         return ids_of(self.objects)
 
+    @property
+    def is_applied(self) -> bool:
+        """Whether Flux applies it: not while it is suspended, also where others apply the same."""
+        return not self.ks.suspend
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -119,8 +124,13 @@ class Cluster:
         return self._present.get(id) if id is not None else None
 
     def owners(self) -> Mapping[ObjectId, tuple[ObjectId, ...]]:
-        """Each rendered object's Kustomizations."""
+        """Each rendered object's Kustomizations, without those that are suspended."""
         owners: dict[ObjectId, tuple[ObjectId, ...]] = {}
         for build, object in self.objects():
-            owners[object.id] = (*owners.get(object.id, ()), build.id)
+            if build.is_applied:
+                owners[object.id] = (*owners.get(object.id, ()), build.id)
         return owners
+
+    def successor_of(self, other: Cluster) -> Mapping[ObjectId, ObjectId]:
+        """By the root, the root that another revision of this cluster had under another name; empty for the same."""
+        return {} if self.root == other.root else {self.root: other.root}

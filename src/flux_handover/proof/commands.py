@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA, Object, ObjectId, mapping
 from flux_handover.plan.phases import LiveStep
-from flux_handover.proof.reconcile_cluster import Action, Annotate, Push, Remove, UnmarkAll, UserStep
+from flux_handover.proof.reconcile_cluster import Action, Annotate, Push, Remove, Resume, UnmarkAll, UserStep
 from flux_handover.proof.reconcile_kustomization import is_healthy
 from flux_handover.proof.world import KustomizationSpec, Mark, World, is_instance, is_suspended
 
@@ -122,12 +122,16 @@ def _deleted(command: _Command, scenery: Scenery) -> tuple[Action, ...] | None:
     return tuple(Remove(id) for id in sorted(_meant(command, scenery)))
 
 
+_RESUMED = [{"op": "remove", "path": "/spec/suspend"}]
+
+
 def _patched(command: _Command, scenery: Scenery) -> tuple[Action, ...] | None:
-    suspend = mapping(mapping(json.loads(command.options.get("--patch", "{}"))).get("spec")).get("suspend")
-    if suspend is not True:
+    patch, ids = json.loads(command.options.get("--patch", "{}")), sorted(_meant(command, scenery))
+    if command.options.get("--type") == "json":
+        return tuple(map(Resume, ids)) if patch == _RESUMED else None
+    if mapping(mapping(patch).get("spec")).get("suspend") is not True:
         return None
     writer = command.options.get("--field-manager", "kubectl-patch")
-    ids = sorted(_meant(command, scenery))
     return tuple(Annotate(id, frozenset({Mark.SUSPENDED}), writer) for id in ids)
 
 

@@ -24,11 +24,23 @@ ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
 
 def changes(before: Cluster, after: Cluster) -> Iterator[Change]:
-    """Every difference of what the two clusters render; builds that are the same on both sides have none."""
+    """Every difference of what the two clusters render; builds that are the same on both sides have none.
+
+    A root that got another name is compared with the one before it. What is suspended beside a root applies nothing.
+    """
+    renamed = after.successor_of(before)
     for id in sorted(before.builds.keys() | after.builds.keys()):
-        old, new = before.builds.get(id), after.builds.get(id)
+        if id in renamed.values():
+            continue
+        old, new = _applied(before, renamed.get(id, id)), _applied(after, id)
         if not (old and new and is_unchanged(old, new)):
             yield from _changes(id, _objects(old), _objects(new))
+
+
+def _applied(cluster: Cluster, id: ObjectId) -> Build | None:
+    """A build as far as Flux applies it: not what is suspended beside the root."""
+    build = cluster.builds.get(id)
+    return build if build is not None and (build.is_applied or id == cluster.root) else None
 
 
 def is_unchanged(old: Build, new: Build) -> bool:

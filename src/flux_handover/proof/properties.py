@@ -104,6 +104,7 @@ class Properties:
                     )
 
     def _owners(self, world: World) -> Iterator[Violation]:
+        yield from _second_roots(world, self.first)
         for id in self._shared(world) - self._shared(self.first):
             live = world.live.get(id)
             if live is not None and not live.opt_outs & SKIPS:
@@ -137,6 +138,22 @@ class Properties:
 
 def _lost_key(world: World, live: Live) -> bool:
     return isinstance(live.spec, SourceSpec) and live.spec.secret is not None and live.spec.secret not in world.live
+
+
+def _second_roots(world: World, first: World) -> Iterator[Violation]:
+    """A root that the operator made beside one that still reconciles: both apply the same directory."""
+    active = {id: live for id in world.records if (live := world.live.get(id)) is not None and _reconciles(live)}
+    made = [id for id, live in active.items() if live.operator is not None and id not in first.live]
+    for id, other in ((id, other) for id in made for other in active if other != id):
+        one, two = active[id].spec, active[other].spec
+        same = isinstance(one, KustomizationSpec) and isinstance(two, KustomizationSpec) and one.path == two.path
+        both = world.records[id].inventory & world.records[other].inventory if same else frozenset()
+        if both:
+            yield Violation("P5", tuple(sorted(both)), f"{id} applies what {other} applies, which is not suspended")
+
+
+def _reconciles(live: Live) -> bool:
+    return isinstance(live.spec, KustomizationSpec) and not live.deleting and not is_suspended(live)
 
 
 def _text(version: tuple[int, ...]) -> str:

@@ -13,6 +13,8 @@ from flux_handover.proof.world import (
     Actor,
     Desired,
     Environment,
+    HelmReleaseSpec,
+    KustomizationSpec,
     Live,
     Mark,
     Marks,
@@ -57,6 +59,13 @@ class UnmarkAll:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """`spec.suspend` taken off a live owner, whoever set it."""
+
+    id: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
     """`kubectl delete` of an object."""
 
@@ -72,7 +81,7 @@ class Install:
 
 FOLDED = "kubectl"
 
-Action = Push | Annotate | Unmark | UnmarkAll | Remove | Install
+Action = Push | Annotate | Unmark | UnmarkAll | Resume | Remove | Install
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +161,8 @@ def acted(world: World, action: Action) -> Move:
             return _marked(world, action, id, action.marks)
         case UnmarkAll(ids, marks):
             return _unmarked(world, ids, marks)
+        case Resume(id):
+            return _resumed(world, id)
         case Install(objects):
             return _installed(world, objects)
         case _:
@@ -190,6 +201,21 @@ def _unmarked(world: World, ids: frozenset[ObjectId], marks: Marks) -> Move:
     changes = {id: _without(world.live[id], marks) for id in sorted(ids) if id in world.live}
     event = f"removes {texts} on {len(changes)} objects"
     return Move(Actor.USER, (event,), replace(world, live=world.live.put_all(changes)))
+
+
+def _resumed(world: World, id: ObjectId) -> Move:
+    live = world.live.get(id)
+    if live is not None:
+        world = replace(world, live=world.live.put(id, resumed(live)))
+    return Move(Actor.USER, (f"lets {id} go on",), world, subject=id)
+
+
+def resumed(live: Live) -> Live:
+    """An owner as it is live once nothing suspends it."""
+    spec = live.spec
+    if isinstance(spec, KustomizationSpec | HelmReleaseSpec):
+        live = replace(live, spec=replace(spec, suspend=False))
+    return _without(live, frozenset({Mark.SUSPENDED}))
 
 
 def _installed(world: World, objects: tuple[Desired, ...]) -> Move:

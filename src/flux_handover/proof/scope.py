@@ -12,7 +12,17 @@ from itertools import chain, pairwise
 from typing import assert_never
 
 from flux_handover.objects import ObjectId
-from flux_handover.proof.reconcile_cluster import Annotate, Install, Program, Push, Remove, Unmark, UnmarkAll
+from flux_handover.proof.reconcile_cluster import (
+    Annotate,
+    Install,
+    Program,
+    Push,
+    Remove,
+    Resume,
+    Unmark,
+    UnmarkAll,
+    resumed,
+)
 from flux_handover.proof.stored import manifest_of
 from flux_handover.proof.world import (
     ApplyFailed,
@@ -69,6 +79,9 @@ def _follow(scope: Scope, program: Program, heads: Mapping[str, list[str]], orig
     for step in program:
         if isinstance(step.action, Install):
             waiting.extend(_meet(step.action.objects, origins))
+        if isinstance(step.action, Resume) and step.action.id in scope.world.live:
+            spec = resumed(scope.world.live[step.action.id]).spec
+            waiting.extend([(step.action.id, spec)] if isinstance(spec, OWNERS) else [])
     while waiting:
         id, spec = waiting.pop()
         if spec in scope.specs[id]:
@@ -150,7 +163,7 @@ def named_by(program: Program) -> set[ObjectId]:
                 named |= {desired.id for desired in objects}
             case UnmarkAll(ids):
                 named |= ids
-            case Annotate(id=id) | Unmark(id=id) | Remove(id=id):
+            case Annotate(id=id) | Unmark(id=id) | Resume(id=id) | Remove(id=id):
                 named.add(id)
             case _:
                 assert_never(step.action)

@@ -33,6 +33,7 @@ from flux_handover.proof.world import (
     Environment,
     FluxInstanceSpec,
     HelmReleaseSpec,
+    KustomizationSpec,
     Live,
     Manifest,
     Mark,
@@ -93,6 +94,8 @@ def staged(stages: Sequence[Stage], gates: Gates) -> Staged:
     builds: dict[Rendered, Outcome] = {}
     for stage in stages:
         builds.update(_rendered(stage, facets, opaque, ever))
+    own = frozenset(id for stage in stages for id in _own_sources(stage.cluster, ever))
+    builds = {**dict(_alike(builds, own)), **builds}
     environment = Environment(gates, RenderTable(builds), _controllers(stages, facets))
     pushes = tuple(Push(tuple(sorted(_pushed(*pair, ever).items()))) for pair in pairwise(stages))
     return Staged(_world(stages[0], facets, opaque), environment, pushes, opaque)
@@ -144,6 +147,26 @@ def _rendered(
         content = stage.charts.get(object.id, stage.instances.get(object.id))
         if content is not None:
             yield from _applying(object, content, facets)
+
+
+def _alike(builds: Mapping[Rendered, Outcome], own: frozenset[ObjectId]) -> Iterator[tuple[Rendered, Outcome]]:
+    """Builds of other specs at a revision that give the same: which source of this repository brings the files,
+    whether it prunes, is suspended or waits, decides nothing about them.
+
+    Two sources fetch a revision at different times, so a spec that one brings may meet what the other had before.
+    """
+    specs: dict[tuple[ObjectId, KustomizationSpec], set[KustomizationSpec]] = {}
+    for id, spec, _ in builds:
+        if isinstance(spec, KustomizationSpec) and spec.source in own:
+            specs.setdefault((id, _built_from(spec)), {replace(spec, suspend=False)}).add(spec)
+    for (id, spec, revision), outcome in builds.items():
+        if isinstance(spec, KustomizationSpec) and spec.source in own:
+            yield from (((id, other, revision), outcome) for other in specs[id, _built_from(spec)])
+
+
+def _built_from(spec: KustomizationSpec) -> KustomizationSpec:
+    """A spec as far as it decides what is built of the files of this repository."""
+    return KustomizationSpec(spec.source._replace(name=""), spec.path, rest=spec.rest)
 
 
 def _applying(
@@ -215,7 +238,8 @@ def _live(stage: Stage, facets: Facets) -> Iterator[tuple[ObjectId, Live]]:
         yield source.id, Live(spec=source_spec(source))
     for object in (*stage.cluster.bootstrap, *stage.by_hand):
         yield object.id, _applied(object, facets, None)
-    for build in stage.cluster:
+    # What is suspended applied its objects once; whoever else has them applied them after it.
+    for build in sorted(stage.cluster, key=lambda build: build.is_applied):
         for object in build.present:
             yield object.id, _applied(object, facets, build.id)
     for content in stage.charts.values():

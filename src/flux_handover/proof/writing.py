@@ -116,7 +116,9 @@ def _unwritten(step: Step, change: Change, written: Writings) -> Iterator[str]:
     if change.id in written.adds:
         return
     allowed = written.fields.get(change.id, frozenset())
-    old, new = (_content(side.cluster.builds[change.owner], change.id) for side in (step.before, step.after))
+    renamed = step.after.cluster.successor_of(step.before.cluster)
+    old = _content(step.before.cluster.builds[renamed.get(change.owner, change.owner)], change.id)
+    new = _content(step.after.cluster.builds[change.owner], change.id)
     for path in deeply(old, new):
         if not any(_is_written(path, field) for field in allowed):
             yield path
