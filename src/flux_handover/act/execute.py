@@ -22,10 +22,11 @@ from flux_handover.act.journal import Journal
 from flux_handover.act.observing import Expected, Rest, requested, wait_for_rest
 from flux_handover.act.proved import worst
 from flux_handover.act.proving_again import proved_again, refuted, seen_now
-from flux_handover.adapters.cluster import KubeCluster
+from flux_handover.adapters.cluster import KubeCluster, Manifest
 from flux_handover.adapters.recorder import Change, Happened, Recorder
 from flux_handover.model.effective_kept import lost
-from flux_handover.objects import Object, ObjectId, leading_names, object_of
+from flux_handover.model.origin import normal_url
+from flux_handover.objects import SOURCE_GROUP, Object, ObjectId, id_of, leading_names, mapping, object_of
 from flux_handover.plan.phases import Gate, Phase, Plan
 from flux_handover.proof.obligations import Judgement, Verdict
 from flux_handover.proof.steps import Step
@@ -58,7 +59,8 @@ class Restart:
 class Place:
     """Where a plan is carried out: the cluster, its record, how a tree is published, and who is told.
 
-    `view` is the cluster as gates see it; `sources` follow the repository; `flux` are the objects of Flux, and
+    `view` is the cluster as gates see it; `sources` follow the repository, as whatever
+    fetches from one of its `addresses` does; `flux` are the objects of Flux, and
     `kept` the same as they were at the beginning: their settings must survive, whichever way one goes.
     Those that are `shared` by several Kustomizations change with whoever was last. `kubectl` is for the steps
     that are commands.
@@ -77,6 +79,15 @@ class Place:
     kept: tuple[Object, ...] = ()
     shared: frozenset[ObjectId] = frozenset()
     kubectl: Path | None = None
+    addresses: frozenset[str] = frozenset()
+
+    def following(self) -> frozenset[ObjectId]:
+        """The sources that follow the repository now: a phase may bring one of another name."""
+        found = (id_of(one) for one in self.cluster.list(SOURCE_GROUP, "GitRepository") if self._fetches(one))
+        return self.sources.union(found)
+
+    def _fetches(self, source: Manifest) -> bool:
+        return normal_url(str(mapping(source.get("spec")).get("url"))) in self.addresses
 
     @property
     def controllers(self) -> frozenset[ObjectId]:
@@ -227,8 +238,9 @@ def published(place: Place, tree: Tree, title: str) -> Rest:
     """Pushes a tree, asks for its reconciliation, and waits until the cluster is at rest."""
     sha = place.push(tree, title)
     place.journal.write(time.time(), "push", sha=sha, title=title)
-    requested(place.cluster, place.sources, sha)
-    expected = Expected(sha, place.sources, place.controllers)
+    sources = place.following()
+    requested(place.cluster, sources, sha)
+    expected = Expected(sha, sources, place.controllers)
     return wait_for_rest(place.cluster, place.recorder, expected, seconds=place.patience, told=place.told)
 
 

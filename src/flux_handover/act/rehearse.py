@@ -198,6 +198,7 @@ def place_of(
         journal=journal,
         told=told,
         sources=publishing.sources,
+        addresses=publishing.addresses,
         flux=ids_of(stage.installation.live),
         patience=PATIENCE_SECONDS,
         shared=shared(stage.cluster),

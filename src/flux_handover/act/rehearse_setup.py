@@ -31,7 +31,7 @@ from flux_handover.catalogue import distributions
 from flux_handover.errors import ClusterError, SandboxError
 from flux_handover.model.flux import Source
 from flux_handover.model.installation import Installation, Method
-from flux_handover.model.origin import is_same_repository
+from flux_handover.model.origin import is_same_repository, normal_url
 from flux_handover.model.rendering import BuildStatus, Cluster
 from flux_handover.objects import OPERATOR_GROUP, Object, ObjectId, ids_of, mapping
 from flux_handover.proof.staging import root_source
@@ -73,6 +73,7 @@ class Publishing:
         self.sources = frozenset(source.id for source in sources)
         self._branches = sorted({branch_of(source) for source in sources})
         urls = sorted({source.url for source in sources})
+        self.addresses = frozenset(map(normal_url, urls))
         self.bare: BareRepository = sandbox.world.repository(urls[0], lender=stage.lender)
         for url in urls[1:]:
             sandbox.world.serve(url, self.bare)
