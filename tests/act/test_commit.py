@@ -170,6 +170,7 @@ def test_the_digest_names_the_end_and_not_the_way() -> None:
     [
         (SyncStrategy.KEEP, {"preflight": 0, "state": 0, "protect": 1, "retire": 5, "references": 6}),
         (SyncStrategy.ADOPT, {"preflight": 0, "protect": 1, "retire": 5, "sync": 6, "references": 7}),
+        (SyncStrategy.TRANSFER, {"retire": 5, "suspend": 6, "transfer": 7, "settle": 8, "follow": 9, "sync": 10}),
     ],
 )
 def test_numbers_follow_the_order_of_the_whole_handover(sync: SyncStrategy, numbers: dict[str, int]) -> None:

@@ -146,8 +146,12 @@ def test_a_method_that_is_not_built_is_refused(method: Method, reader: Reader) -
     assert isinstance(refusal(reader, method=method), UnsupportedInstallation)
 
 
-def test_a_strategy_that_is_not_built_is_refused(reader: Reader) -> None:
-    assert isinstance(refusal(reader, Options(sync=SyncStrategy.TRANSFER)), UsageError)
+def test_a_transfer_has_no_sync_until_everything_else_is_done(reader: Reader) -> None:
+    chosen = target(reader, Options(sync=SyncStrategy.TRANSFER))
+
+    assert chosen.synced == {}
+    assert chosen.transfer is not None
+    assert "sync" not in chosen.spec
 
 
 def test_a_root_with_another_name_than_its_source_cannot_be_adopted(reader: Reader) -> None:

@@ -19,7 +19,7 @@ from flux_handover.cli.commit import commit
 from flux_handover.cli.reading import Wanted, opened
 from flux_handover.cli.rehearsing import Asked, What, played
 from flux_handover.objects import ObjectId
-from flux_handover.plan.target import Options
+from flux_handover.plan.target import Options, SyncStrategy
 from flux_handover.proof.obligations import Verdict
 
 pytestmark = pytest.mark.sandbox
@@ -28,6 +28,10 @@ ARCHIVE = Path(__file__).parents[3] / "shared" / "corpus" / "flux-talos-0-base.t
 FLUX = {
     ObjectId("kustomize.toolkit.fluxcd.io", "Kustomization", "flux-system", "flux"),
     ObjectId("source.toolkit.fluxcd.io", "OCIRepository", "flux-system", "flux-manifests"),
+}
+OLD_ROOT = {
+    ObjectId("kustomize.toolkit.fluxcd.io", "Kustomization", "flux-system", "harbour"),
+    ObjectId("source.toolkit.fluxcd.io", "GitRepository", "flux-system", "lighthouse"),
 }
 KUSTOMIZE_CONTROLLER = ObjectId("apps", "Deployment", "flux-system", "kustomize-controller")
 
@@ -143,6 +147,20 @@ def test_each_phase_can_be_taken_back_and_done_again(demo: Path) -> None:
 
     assert problems(rehearsed) == []
     assert rehearsed.verdict is Verdict.HOLDS
+
+
+@pytest.mark.full
+def test_a_root_is_transferred_and_taken_back_and_transferred_again(demo: Path) -> None:
+    transferred = rehearsal(demo, Asked(Options(sync=SyncStrategy.TRANSFER), course=Course.AND_BACK))
+
+    assert problems(transferred) == []
+    assert transferred.verdict is Verdict.HOLDS
+    for way in (Direction.FORWARD, Direction.AGAIN):
+        deleted = {name: set(run.happened.deleted) for name, run in runs(transferred, way).items()}
+
+        assert deleted.pop("retire") == FLUX
+        assert deleted.pop("sync") == OLD_ROOT
+        assert set().union(*deleted.values()) == set()
 
 
 @pytest.mark.full

@@ -30,6 +30,13 @@ PHASE_TRAILER = "Flux-Handover-Phase"
 PLAN_TRAILER = "Flux-Handover-Plan"
 WIDTH = 72
 
+_TRANSFER = (PhaseName.SUSPEND, PhaseName.TRANSFER, PhaseName.SETTLE, PhaseName.FOLLOW)
+_SKIPPED = {
+    SyncStrategy.KEEP: (*_TRANSFER, PhaseName.SYNC),
+    SyncStrategy.ADOPT: _TRANSFER,
+    SyncStrategy.TRANSFER: (),
+}
+
 
 class Reach(Enum):
     """How many phases are written: the next, or all of them, stacked."""
@@ -107,10 +114,10 @@ def number_of(plan: Plan, name: PhaseName) -> int:
     """The phase's place in the whole handover, from `protect` as 1; it stays the same when earlier ones are done.
 
     `preflight` makes no commit, and `state` is there for Terraform only: both are 0. `sync` counts where the
-    operator adopts source and root.
+    operator makes source and root, and what comes before it where they are transferred.
     """
     first = tuple(PhaseName).index(PhaseName.PROTECT)
-    skipped = () if plan.target.sync is SyncStrategy.ADOPT else (PhaseName.SYNC,)
+    skipped = _SKIPPED[plan.target.sync]
     counted = [phase for phase in tuple(PhaseName)[first:] if phase not in skipped or phase is name]
     return counted.index(name) + 1 if name in counted else 0
 

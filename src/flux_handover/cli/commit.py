@@ -17,6 +17,7 @@ from flux_handover.cli.options import (
     Revision,
     Root,
     SyncAs,
+    SyncName,
     TextOrJson,
     Where,
 )
@@ -44,6 +45,7 @@ def commit(
     instance_as: InstanceAs = "helmrelease",
     place_under: PlaceUnder = "",
     sync: SyncAs = None,
+    sync_name: SyncName = "",
     allow_network: AllowNetwork = False,
     output: TextOrJson = "text",
 ) -> int:
@@ -60,7 +62,9 @@ def commit(
     from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
     strategy = SyncStrategy(sync) if sync else None
-    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None, strategy)
+    options = Options(
+        operator_version or None, InstanceForm(instance_as), place_under or None, strategy, sync_name or None
+    )
     reach = Reach.ALL if all_phases else Reach.NEXT
     with opened(path) as tools:
         wanted = Wanted(path, revision, cluster, root, allow_network)

@@ -32,12 +32,18 @@ OperatorVersion = Annotated[
 ]
 InstanceAs = Annotated[Literal["helmrelease", "manifest"], Parameter(help="How the FluxInstance reaches the cluster.")]
 SyncAs = Annotated[
-    Literal["keep", "adopt"] | None,
+    Literal["keep", "adopt", "transfer"] | None,
     Parameter(
         name="--sync",
         show_default=False,
-        help="Who applies source and root: keep, as now; adopt, the operator, under their names. Default: keep.",
+        help=(
+            "Who applies source and root: keep, as now; adopt, the operator, under their names; "
+            "transfer, the operator, under one new name. Default: keep."
+        ),
     ),
+]
+SyncName = Annotated[
+    str, Parameter(show_default=False, help="The new name for a transfer; default: the namespace of Flux.")
 ]
 PlaceUnder = Annotated[
     str, Parameter(show_default=False, help="The directory for new files; default: beside their like.")

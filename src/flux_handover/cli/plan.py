@@ -15,6 +15,7 @@ from flux_handover.cli.options import (
     Revision,
     Root,
     SyncAs,
+    SyncName,
     TextJsonOrMarkdown,
     Verbose,
     Where,
@@ -35,6 +36,7 @@ def plan(
     instance_as: InstanceAs = "helmrelease",
     place_under: PlaceUnder = "",
     sync: SyncAs = None,
+    sync_name: SyncName = "",
     observed: ObservedFile = None,
     allow_network: AllowNetwork = False,
     output: TextJsonOrMarkdown = "text",
@@ -50,7 +52,9 @@ def plan(
     from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
     strategy = SyncStrategy(sync) if sync else None
-    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None, strategy)
+    options = Options(
+        operator_version or None, InstanceForm(instance_as), place_under or None, strategy, sync_name or None
+    )
     with opened(path) as tools:
         wanted = Wanted(path, revision, cluster, root, allow_network)
         snapshot = snapshot_of(tools, wanted)

@@ -16,6 +16,7 @@ from flux_handover.cli.options import (
     Revision,
     Root,
     SyncAs,
+    SyncName,
     TextJsonOrMarkdown,
     Verbose,
     Where,
@@ -69,6 +70,7 @@ def rehearse(
     instance_as: InstanceAs = "helmrelease",
     place_under: PlaceUnder = "",
     sync: SyncAs = None,
+    sync_name: SyncName = "",
     allow_network: Online = False,
     output: TextJsonOrMarkdown = "text",
     verbose: Verbose = False,
@@ -89,7 +91,9 @@ def rehearse(
     from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
 
     strategy = SyncStrategy(sync) if sync else None
-    options = Options(operator_version or None, InstanceForm(instance_as), place_under or None, strategy)
+    options = Options(
+        operator_version or None, InstanceForm(instance_as), place_under or None, strategy, sync_name or None
+    )
     with opened(path) as tools:
         wanted = Wanted(path, revision, cluster, root, allow_network)
         course = Course.AND_BACK if back else Course.FORWARD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from flux_handover.emit import Style
 from flux_handover.errors import UnsupportedInstallation
@@ -103,12 +104,18 @@ def _check_same(found: PresentInstance, target: Target) -> None:
         )
 
 
+def _expected_syncs(target: Target) -> tuple[dict[str, Any], ...]:
+    """What the sync may be: a transfer adds it last."""
+    later = (dict(target.transfer.sync),) if target.transfer else ()
+    return (dict(target.synced), *later)
+
+
 def _differences(found: PresentInstance, target: Target) -> Iterator[str]:
     spec = found.spec
     version = str(mapping(spec.get("distribution")).get("version", "2.x"))
     if version.removeprefix("v") != target.flux_version.removeprefix("v"):
         yield f"its version is {version}, {target.flux_version} runs"
-    if dict(mapping(spec.get("sync"))) != dict(target.synced):
+    if dict(mapping(spec.get("sync"))) not in _expected_syncs(target):
         yield f"it has {'another' if target.synced else 'a'} sync"
     if set(texts(spec.get("components"))) != set(target.components):
         yield f"its components are not the running {', '.join(target.components)}"

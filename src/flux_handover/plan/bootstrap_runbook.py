@@ -5,16 +5,19 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from flux_handover.objects import ObjectId
 from flux_handover.plan.bootstrap_commands import text_of
 from flux_handover.plan.bootstrap_needs import root_needs
 from flux_handover.plan.bootstrap_runner import Ground, missing_needs
 from flux_handover.plan.bootstrap_steps import BootstrapStep, Installs
 from flux_handover.plan.bootstrap_texts import Spelling, file_with
-from flux_handover.plan.operations import AddFile
+from flux_handover.plan.operations import AddFile, ReplaceText
+from flux_handover.plan.target import Transfer
 from flux_handover.tree import Tree
 
 _NAMES = ("README.md", "flux.md", "flux-bootstrap.md")
 _TITLE = "# Flux on a bare cluster"
+_ROOT = "The root: everything else follows from it"
 
 
 def runbook(
@@ -24,6 +27,46 @@ def runbook(
     if not _is_written(ground, tree):
         text = "\n".join(_lines(ground, steps, reasons, tree))
         yield AddFile(_path(ground, tree), text, (), "how a bare cluster gets Flux, and why it is so")
+
+
+def renamed(change: Transfer, reasons: tuple[str, str], tree: Tree) -> Iterator[ReplaceText]:
+    """The page, where there is one that names the old root: from now on the operator makes the new one."""
+    pages = [path for path in tree if path.rpartition("/")[2] in _NAMES and _is_about(change.root, text_of(tree, path))]
+    for path in pages if len(pages) == 1 else ():
+        old = text_of(tree, path)
+        new = "\n".join(_renamed(old.splitlines(), change, reasons))
+        yield ReplaceText(path, old.rstrip("\n"), new, f"{change.new_root} is what a bare cluster gets")
+
+
+def _is_about(root: ObjectId, text: str) -> bool:
+    return text.startswith(_TITLE) and str(root) in text
+
+
+def _renamed(lines: list[str], change: Transfer, reasons: tuple[str, str]) -> Iterator[str]:
+    """The lines, with another body below the heading of the root, and the reasons that are true now."""
+    is_root = False
+    for line in lines:
+        if line.startswith("## "):
+            is_root = line.endswith(_ROOT)
+            yield from [line, "", _made(change.new_root, change.new_source), ""] if is_root else [line]
+        elif not is_root:
+            yield from _with_names(line, change, reasons)
+
+
+def _with_names(line: str, change: Transfer, reasons: tuple[str, str]) -> Iterator[str]:
+    first, second = (f"- {reason}" for reason in reasons)
+    if line.startswith(("- no sync:", "- sync:")):
+        yield first
+    elif line.startswith("- a bare cluster:"):
+        yield second
+    else:
+        for old, new in change.renamed.items():
+            line = line.replace(str(old), str(new))
+        yield line
+
+
+def _made(root: ObjectId, source: ObjectId) -> str:
+    return f"{root} and {source}, by the operator: it makes them from `sync` of the FluxInstance."
 
 
 def _is_written(ground: Ground, tree: Tree) -> bool:
@@ -56,16 +99,15 @@ def _sections(ground: Ground, steps: tuple[BootstrapStep, ...], tree: Tree) -> I
     else:
         yield "The operator, and Flux from it", _shell(texts.install(ground.helmfile))
     if ground.target.synced:
-        made = f"{root.id} and {root.ks.source}, by the operator: it makes them from `sync` of the FluxInstance."
-        yield "The root: everything else follows from it", [made]
+        yield _ROOT, [_made(root.id, root.ks.source)]
     elif root.id in lacking or root.ks.source in lacking:
         yield (
-            "The root: everything else follows from it",
+            _ROOT,
             _shell(texts.root((root.ks.source, root.id), ground.near, tree)),
         )
     else:
         by = sorted({step.where.file for step in steps if root.id in step.creates})
-        yield "The root: everything else follows from it", [f"{root.id} and {root.ks.source}, by {_listed(by)}."]
+        yield _ROOT, [f"{root.id} and {root.ks.source}, by {_listed(by)}."]
 
 
 def _inputs(ground: Ground, steps: tuple[BootstrapStep, ...], tree: Tree) -> Iterator[str]:

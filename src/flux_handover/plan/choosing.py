@@ -27,8 +27,9 @@ from flux_handover.plan.listings import document_of, documents_in, documents_of
 from flux_handover.plan.operating import operator_for
 from flux_handover.plan.placement import INSTANCE, OPERATOR, layout_for
 from flux_handover.plan.syncing import Synced, adopted
-from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, entry_of
+from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, Transfer, entry_of
 from flux_handover.plan.tenancy import tenancy_of
+from flux_handover.plan.transfer import is_under_way, transfer_of
 from flux_handover.plan.written import shared_metadata, written_patches
 from flux_handover.tree import Tree
 
@@ -75,6 +76,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
         layout=layout_for(installation, cluster, tree, options.place_under),
         common_metadata=metadata,
         synced=synced.sync,
+        transfer=transferred(strategy, cluster, tree, installation.namespace, installation.version, options),
         notes=(*carry.notes, *releasing.warnings(installation), *_chart_note(facts)),
     )
 
@@ -83,17 +85,28 @@ def strategy_of(cluster: Cluster, options: Options) -> SyncStrategy:
     """What the user wants, else what a FluxInstance that is there already does."""
     if options.sync is not None:
         return options.sync
+    if is_under_way(cluster):
+        return SyncStrategy.TRANSFER
     return SyncStrategy.ADOPT if cluster.root in present.synced_ids(cluster) else SyncStrategy.KEEP
+
+
+def transferred(
+    strategy: SyncStrategy, cluster: Cluster, tree: Tree, namespace: str, version: str, options: Options
+) -> Transfer | None:
+    """The transfer of the root, where that is the strategy and it is not through."""
+    if options.sync_name and strategy is not SyncStrategy.TRANSFER:
+        raise UsageError("--sync-name names the root of a transfer", hint="say --sync transfer too")
+    if strategy is not SyncStrategy.TRANSFER:
+        return None
+    return transfer_of(cluster, tree, namespace, version, options.sync_name)
 
 
 def _synced(strategy: SyncStrategy, cluster: Cluster, installation: Installation) -> Synced:
     match strategy:
-        case SyncStrategy.KEEP:
+        case SyncStrategy.KEEP | SyncStrategy.TRANSFER:
             return Synced()
         case SyncStrategy.ADOPT:
             return adopted(cluster, installation)
-        case SyncStrategy.TRANSFER:
-            raise UsageError("the sync strategy transfer is not built yet", hint="use keep or adopt")
         case _:
             assert_never(strategy)
 

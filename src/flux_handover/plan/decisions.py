@@ -12,7 +12,7 @@ from flux_handover.plan.target import InstanceForm, Target
 def decisions(cluster: Cluster, installation: Installation, target: Target) -> tuple[str, ...]:
     """Why the plan is as it is."""
     return (
-        *_about_sync(cluster, target),
+        *about_sync(cluster, target),
         f"not 2.x: {target.flux_version} runs, and a range would move Flux in the step that adopts it",
         "when to widen: in a commit of its own, after the last phase, once storedVersions are clean",
         *_operator(target, installation),
@@ -24,9 +24,15 @@ def decisions(cluster: Cluster, installation: Installation, target: Target) -> t
     )
 
 
-def _about_sync(cluster: Cluster, target: Target) -> tuple[str, str]:
+def about_sync(cluster: Cluster, target: Target) -> tuple[str, str]:
     """Who applies source and root from now on, in the running cluster and in a bare one."""
     root = cluster.builds[cluster.root].ks
+    if target.transfer is not None:
+        change = target.transfer
+        return (
+            f"sync: the operator makes {change.new_root}, in place of {change.root}; its name must never change",
+            "a bare cluster: from phase transfer on the FluxInstance makes the root; until then a step applies it",
+        )
     if target.synced:
         return (
             f"sync: the operator makes {root.source} and {root.id}; patches give back every field that a sync lacks",

@@ -17,7 +17,7 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import HELM_POLICY, PRUNE, mapping
 from flux_handover.plan import present
-from flux_handover.plan.choosing import CHARTS, strategy_of
+from flux_handover.plan.choosing import CHARTS, strategy_of, transferred
 from flux_handover.plan.embedded import follows_a_tag
 from flux_handover.plan.located import layout_of
 from flux_handover.plan.phases import Plan
@@ -61,12 +61,14 @@ def target_of(found: PresentInstance, cluster: Cluster, tree: Tree, options: Opt
     version = present.chart_version(operator.object, cluster) if operator else ""
     chart = present.chart_version(found.found.object, cluster) or version
     values = found.release.values if found.release else {}
+    strategy = strategy_of(cluster, options)
+    flux_version = f"v{str(mapping(spec.get('distribution')).get('version', '')).removeprefix('v')}"
     return Target(
-        sync=strategy_of(cluster, options),
+        sync=strategy,
         form=InstanceForm.HELMRELEASE if found.release else InstanceForm.MANIFEST,
         namespace=namespace,
         operator_version=f"v{version}" if version else "",
-        flux_version=f"v{str(mapping(spec.get('distribution')).get('version', '')).removeprefix('v')}",
+        flux_version=flux_version,
         components=tuple(str(name) for name in spec.get("components") or ()),
         distribution=_frozen(spec.get("distribution")),
         cluster=_frozen(spec.get("cluster")),
@@ -78,6 +80,7 @@ def target_of(found: PresentInstance, cluster: Cluster, tree: Tree, options: Opt
         layout=layout_of(cluster, tree),
         common_metadata=_frozen(spec.get("commonMetadata")),
         synced=_frozen(present.sync_of(found)),
+        transfer=transferred(strategy, cluster, tree, namespace, flux_version, options),
     )
 
 

@@ -57,18 +57,23 @@ def preflight(cluster: Cluster, installation: Installation) -> tuple[Gate, ...]:
     )
 
 
-def all_ready(when: str) -> Iterator[Gate]:
-    """Everything Ready: what does not reconcile now will not follow the next commit either (R20)."""
+def all_ready(when: str, but: ObjectId | None = None) -> Iterator[Gate]:
+    """Everything Ready: what does not reconcile now will not follow the next commit either (R20).
+
+    A suspended Kustomization, `but`, never says so of its newest generation.
+    """
     names = (("kustomizations-ready", KUSTOMIZATIONS), ("helmreleases-ready", HELM_RELEASES))
     for (name, kind), owner in zip(names, _OWNERS, strict=True):
+        left_out = but if but and (but.group, but.kind) == owner else None
+        which = f"--field-selector=metadata.name!={left_out.name}" if left_out else "--all"
         yield Gate(
             id=name,
             object=None,
-            condition=f"every one of {kind} is Ready",
-            command=f"kubectl wait {kind} --all --all-namespaces --for=condition=Ready --timeout=60s",
+            condition=f"every one of {kind} is Ready{f', but {left_out}' if left_out else ''}",
+            command=f"kubectl wait {kind} {which} --all-namespaces --for=condition=Ready --timeout=60s",
             expect="`condition met` on every line",
             why=f"a Kustomization that is not Ready {when} keeps its old inventory and spec",
-            looks_for=AllReady(*owner),
+            looks_for=AllReady(*owner, frozenset({left_out} if left_out else ())),
         )
 
 

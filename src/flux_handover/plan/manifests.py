@@ -17,7 +17,7 @@ from flux_handover.emit import Style, block_lines, dump, kind_and_group
 from flux_handover.objects import HELM_GROUP, KUSTOMIZE_GROUP, OPERATOR_GROUP, PRUNE, SOURCE_GROUP, ObjectId
 from flux_handover.plan.embedded import POST_RENDERERS
 from flux_handover.plan.layout import AppFiles, Layout
-from flux_handover.plan.target import CarriedPatch, InstanceForm, Release, Target
+from flux_handover.plan.target import CarriedPatch, InstanceForm, Release, SyncStrategy, Target
 
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 OPERATOR_API = f"{OPERATOR_GROUP}/v1"
@@ -107,7 +107,7 @@ def _instance_fields(target: Target, layout: Layout) -> dict[str, Any]:
     """What makes the instance's Kustomization ready: with a sync not the FluxInstance, which waits for the root."""
     id = target.instance_id
     own = {"apiVersion": OPERATOR_API, "kind": id.kind, "name": id.name, "namespace": id.namespace}
-    checks = [] if target.synced else [own]
+    checks = [] if target.synced or target.sync is SyncStrategy.TRANSFER else [own]
     if target.form is InstanceForm.HELMRELEASE:
         api = _api_version(target, HELM_GROUP, "HelmRelease")
         id = target.instance.id

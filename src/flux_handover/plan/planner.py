@@ -20,7 +20,18 @@ from flux_handover.model.rendering import Cluster
 from flux_handover.model.settings_texts import bytes_of
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.objects import ObjectId
-from flux_handover.plan import adding, basing, gates, habits, present, protecting, releasing, retiring, terraforming
+from flux_handover.plan import (
+    adding,
+    basing,
+    gates,
+    habits,
+    present,
+    protecting,
+    releasing,
+    retiring,
+    terraforming,
+    transferring,
+)
 from flux_handover.plan.bootstrap import bootstrap
 from flux_handover.plan.chart_facts import chart_gates
 from flux_handover.plan.choosing import SUPPORTED, choose_target
@@ -35,6 +46,7 @@ from flux_handover.plan.referencing import references, with_references
 from flux_handover.plan.synced_gates import before_sync
 from flux_handover.plan.syncing import leave_to_the_operator
 from flux_handover.plan.target import Options, Target
+from flux_handover.plan.transfer_gates import before_phase
 from flux_handover.plan.ways_back import way_back
 from flux_handover.tree import Tree
 
@@ -74,6 +86,7 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
         return _finished(finished_plan(snapshot, cluster, installation, options), snapshot, cluster)
     installation = replace(installation, shared=_read_by_others(cluster, snapshot))
     target = choose_target(installation, cluster, snapshot.tree, options)
+    _check_transfer(snapshot, cluster, target)
     style = learn_style(snapshot.tree, target.layout.listing.rpartition("/")[0])
     others = tuple(other.name for other in snapshot.clusters if other.name != cluster.name)
     handover = Handover(cluster, installation, target, style, others=others)
@@ -85,6 +98,7 @@ def make_plan(snapshot: Snapshot, cluster_name: str, options: Options, read: Rea
 
 def _finished(plan: Plan, snapshot: Snapshot, cluster: Cluster) -> Plan:
     """A plan of what may follow once the old installation is gone: its sync, and what names things."""
+    _check_transfer(snapshot, cluster, plan.target)
     style = learn_style(snapshot.tree, plan.target.layout.listing.rpartition("/")[0])
     handover = Handover(cluster, plan.installation, plan.target, style)
     drafted = tuple(_drafted(handover, snapshot.tree, after=PhaseName.RETIRE))
@@ -119,6 +133,19 @@ def _changed_line(path: str, one: _Drafted) -> int:
     """The first line of a file that a phase changes."""
     sides = (bytes_of(tree, path).splitlines() for tree in (one.before, one.after))
     return 1 + next((number for number, (old, new) in enumerate(zip_longest(*sides)) if old != new), 0)
+
+
+def _check_transfer(snapshot: Snapshot, cluster: Cluster, target: Target) -> None:
+    """A source that goes is not the one from which another root takes its files."""
+    gone = target.transfer.source if target.transfer else None
+    for other in snapshot.clusters if gone else ():
+        root = other.builds[other.root].ks
+        if other.name != cluster.name and root.source == gone and all(o.id != gone for _, o in other.objects()):
+            raise UnsupportedInstallation(
+                f"{gone} would go, and the root of {other.name} takes its files from it too",
+                where=str(other.builds[other.root].where or other.name),
+                hint="give that root a source of its own, in a commit before the handover",
+            )
 
 
 def _reads(cluster: Cluster) -> frozenset[str]:
@@ -185,7 +212,11 @@ def _drafters(handover: Handover, before: Tree) -> dict[PhaseName, Drafter]:
         PhaseName.RETIRE: lambda tree: with_references(
             _with_habits(retiring.retire(cluster, installation, layout, tree), handover, tree), cluster, target, tree
         ),
-        PhaseName.SYNC: lambda tree: leave_to_the_operator(cluster, target, tree),
+        PhaseName.SUSPEND: lambda tree: transferring.suspend(cluster, target, tree),
+        PhaseName.TRANSFER: lambda tree: transferring.transfer(cluster, target, tree),
+        PhaseName.SETTLE: lambda tree: transferring.settle(cluster, target, tree),
+        PhaseName.FOLLOW: lambda tree: transferring.follow(cluster, target, tree),
+        PhaseName.SYNC: lambda tree: _synced(cluster, target, tree),
         PhaseName.REFERENCES: lambda tree: references(cluster, installation, target, style, tree, before),
     }
 
@@ -195,6 +226,13 @@ def _with_habits(draft: PhaseDraft, handover: Handover, tree: Tree) -> PhaseDraf
     if not draft.operations:
         return draft
     return replace(draft, operations=(*draft.operations, *habits.taken_out(handover.cluster, handover.others, tree)))
+
+
+def _synced(cluster: Cluster, target: Target, tree: Tree) -> PhaseDraft:
+    """Phase `sync`: what the operator makes leaves Git, after a transfer the old source and root with it."""
+    if target.transfer is None:
+        return leave_to_the_operator(cluster, target, tree)
+    return with_references(transferring.remove_old(cluster, target, tree), cluster, target, tree)
 
 
 def _plan(snapshot: Snapshot, handover: Handover, drafted: tuple[_Drafted, ...]) -> Plan:
@@ -258,6 +296,10 @@ TITLES = {
     PhaseName.INSTANCE: "Let the operator take Flux over",
     PhaseName.BOOTSTRAP: "Install Flux by its operator from nothing",
     PhaseName.RETIRE: "Remove the old Flux installation",
+    PhaseName.SUSPEND: "Suspend the old root",
+    PhaseName.TRANSFER: "Let a new root take everything over",
+    PhaseName.SETTLE: "Let the new root prune",
+    PhaseName.FOLLOW: "Follow the new source and root",
     PhaseName.SYNC: "Leave source and root to the operator",
     PhaseName.REFERENCES: "Follow the new names everywhere else",
     PhaseName.UPGRADE: "Upgrade Flux",
@@ -275,6 +317,10 @@ def _gates(phase: PhaseName, handover: Handover, removed: frozenset[ObjectId]) -
             return gates.before_instance(target)
         case PhaseName.BOOTSTRAP | PhaseName.RETIRE:
             return gates.after_instance(target, installation)
+        case PhaseName.SUSPEND | PhaseName.TRANSFER | PhaseName.SETTLE | PhaseName.FOLLOW:
+            return before_phase(phase, handover.cluster, target, removed)
+        case PhaseName.SYNC if target.transfer is not None:
+            return before_phase(phase, handover.cluster, target, removed)
         case PhaseName.SYNC:
             return before_sync(handover.cluster, target)
         case PhaseName.REFERENCES:

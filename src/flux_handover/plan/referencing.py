@@ -49,7 +49,7 @@ def references(
     helmfile = _helmfile(target, tree)
     operations = tuple(renovated(target, helmfile, tree))
     left = unseen(target, helmfile, edited(tree, operations))
-    notes = (*_names_left(cluster, installation, tree, before), *_about_renovate(left, tree))
+    notes = (*_names_left(cluster, installation, target, tree, before), *_about_renovate(left, tree))
     return PhaseDraft(operations, notes)
 
 
@@ -59,12 +59,16 @@ def _helmfile(target: Target, tree: Tree) -> str:
     return next(found, "")
 
 
-def _names_left(cluster: Cluster, installation: Installation, tree: Tree, before: Tree) -> Iterator[str]:
+def _names_left(
+    cluster: Cluster, installation: Installation, target: Target, tree: Tree, before: Tree
+) -> Iterator[str]:
     """Lines, written before the plan began, that name what went away."""
     gone, ours = _only_in(before, tree), _only_in(tree, before)
     if not gone:
         return
-    owners = filter(None, (installation.owner, installation.source))
+    owners = filter(
+        None, (installation.owner, installation.source, *(target.transfer.renamed if target.transfer else ()))
+    )
     ids = [id for id in owners if not _is_written(id, cluster, tree)]
     for mention in mentions(tree, ids, gone, live=(*read_files(cluster, tree), *ours)):
         if not _means_a_neighbour(mention):
@@ -112,7 +116,9 @@ def references_broken_by(
 
 
 def replacement(id: ObjectId, target: Target) -> ObjectId | None:
-    """What does for Flux now what a retired object did; None where nothing does."""
+    """What does now what a retired object did; None where nothing does."""
+    if target.transfer is not None and id in target.transfer.renamed:
+        return target.transfer.renamed[id]
     if id.kind == "OCIRepository" and target.form is InstanceForm.HELMRELEASE:
         return target.instance.source
     return target.layout.instance.ks if id.kind == "Kustomization" else None
@@ -156,6 +162,10 @@ def _renamed(line: str, ids: tuple[ObjectId, ...], target: Target) -> str:
 
 def _with_new_name(line: str, id: ObjectId, target: Target) -> str:
     after = rf"(?P<space>\s+){re.escape(id.name)}(?![\w.-])"
+    if target.transfer is not None and id in target.transfer.renamed:
+        kinds = {"GitRepository": r"source\s+git", "OCIRepository": r"source\s+oci", "Bucket": r"source\s+bucket"}
+        kind, name = kinds.get(id.kind, "(?:kustomization|ks)"), target.transfer.renamed[id].name
+        return re.sub(rf"({_VERBS}{kind}){after}", rf"\1\g<space>{name}", line)
     match id.kind:
         case "Kustomization":
             is_release = target.form is InstanceForm.HELMRELEASE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from flux_handover.model.rendering import Cluster
@@ -21,7 +21,9 @@ def before_sync(cluster: Cluster, target: Target) -> tuple[Gate, ...]:
     root = cluster.builds[cluster.root].ks
     source = cluster.sources[root.source].object
     pairs = ((KUSTOMIZATIONS, root.object), (SOURCES.get(source.id.kind, ""), source))
-    gates = (gate for kind, object in pairs for gate in (_adopted(kind, object, target), *_kept(kind, object)))
+    gates = (
+        gate for kind, object in pairs for gate in (_adopted(kind, object, target), *kept(kind, object, object.id))
+    )
     return (*gates, *all_ready("after the operator took them over"))
 
 
@@ -38,12 +40,15 @@ def _adopted(kind: str, object: Object, target: Target) -> Gate:
     )
 
 
-def _kept(kind: str, object: Object) -> Iterator[Gate]:
-    """The fields whose loss would change what is applied; lists and secrets' contents are not compared here."""
-    plain = tuple(_plain(object.spec, ("spec",)))[:_SHOWN]
+def kept(kind: str, object: Object, id: ObjectId, but: Collection[str] = ()) -> Iterator[Gate]:
+    """The fields whose loss would change what is applied, as `id` has them; fields in `but` are left out.
+
+    Lists and secrets' contents are not compared here.
+    """
+    spec = {key: value for key, value in object.spec.items() if key not in but}
+    plain = tuple(_plain(spec, ("spec",)))[:_SHOWN]
     if plain:
         paths = " ".join(f"{{.{'.'.join(path)}}}" for path, _ in plain)
-        id = object.id
         yield Gate(
             id=f"restored-{id.kind.lower()}",
             object=id,

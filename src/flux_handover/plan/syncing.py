@@ -33,6 +33,7 @@ from flux_handover.plan.removing import described_in, file_with, removed_documen
 from flux_handover.plan.target import CarriedPatch, Target
 from flux_handover.tree import Tree
 
+KEEP = "leave --sync out: source and root stay as they are"
 _KINDS = ("GitRepository", "OCIRepository", "Bucket")
 _OWNED = ("kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace", *OPERATOR_MARKS)
 _SET_ANYWAY = ("app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/part-of")
@@ -49,13 +50,9 @@ class Synced:
 def adopted(cluster: Cluster, installation: Installation) -> Synced:
     """The sync that adopts a cluster's root and source as they are; raises where there is none."""
     root, source = _pair(cluster, installation)
-    sync = _sync(root, source)
-    template = sync_pair(_typed(sync), installation.version)
-    patches = (
-        _restored(source.object, template[0], "the source", None),
-        _restored(root.ks.object, template[1], "the root", root.where),
-    )
-    return Synced(MappingProxyType(dict(sync)), tuple(patch for patch in patches if patch is not None))
+    sync = sync_fields(root.ks.object, source, source.id.name)
+    patches = restoring(sync, source.object, root.ks.object, root.where, installation.version)
+    return Synced(MappingProxyType(dict(sync)), patches)
 
 
 def leave_to_the_operator(cluster: Cluster, target: Target, tree: Tree) -> PhaseDraft:
@@ -77,7 +74,7 @@ def leave_to_the_operator(cluster: Cluster, target: Target, tree: Tree) -> Phase
 def _pair(cluster: Cluster, installation: Installation) -> tuple[Build, Source]:
     root = cluster.builds[cluster.root]
     source = cluster.sources.get(root.ks.source)
-    problem = next(_problems(cluster, root, source, installation), None)
+    problem = next(problems(cluster, root, source, installation.namespace), None)
     if problem is not None:
         message, hint = problem
         raise UnsupportedInstallation(
@@ -87,33 +84,37 @@ def _pair(cluster: Cluster, installation: Installation) -> tuple[Build, Source]:
     return root, source
 
 
-def _problems(
-    cluster: Cluster, root: Build, source: Source | None, installation: Installation
-) -> Iterator[tuple[str, str]]:
-    keep = "leave --sync out: source and root stay as they are"
+def problems(cluster: Cluster, root: Build, source: Source | None, namespace: str) -> Iterator[tuple[str, str]]:
+    """Why the operator cannot take a root and its source over under their names, and what to do instead."""
+    if source is not None and source.id.kind in _KINDS and source.id.name != root.id.name:
+        yield f"a sync gives one name to both, and the source is {source.id}", KEEP
+    yield from unsuited(cluster, root, source, namespace)
+
+
+def unsuited(cluster: Cluster, root: Build, source: Source | None, namespace: str) -> Iterator[tuple[str, str]]:
+    """Why no sync, under whatever name, can make a root and a source like these."""
     if source is None or source.id.kind not in _KINDS:
-        yield f"its source {root.ks.source} is none that a sync can make", keep
+        yield f"its source {root.ks.source} is none that a sync can make", KEEP
         return
-    if source.id.name != root.id.name:
-        yield f"a sync gives one name to both, and the source is {source.id}", keep
-    if {root.id.namespace, source.id.namespace} != {installation.namespace}:
-        yield f"a sync lies in {installation.namespace}, where the FluxInstance does", keep
+    if {root.id.namespace, source.id.namespace} != {namespace}:
+        yield f"a sync lies in {namespace}, where the FluxInstance does", KEEP
     if not source.url:
-        yield f"the address of {source.id} is not in Git", keep
+        yield f"the address of {source.id} is not in Git", KEEP
     rendered = {object.id for _, object in cluster.objects()}
     missing = next((id for id in (source.id, root.id) if id not in rendered), None)
     if missing is not None:
-        yield f"nothing in Git that Flux applies has {missing}, so its fields are not known", keep
+        yield f"nothing in Git that Flux applies has {missing}, so its fields are not known", KEEP
 
 
-def _sync(root: Build, source: Source) -> dict[str, Any]:
+def sync_fields(root: Object, source: Source, name: str) -> dict[str, Any]:
+    """`spec.sync` under a name, as far as it has fields for what a root and its source have."""
     spec = source.object.spec
     found = {
         "kind": source.id.kind,
-        "name": source.id.name,
+        "name": name,
         "url": source.url,
         "ref": _ref(source),
-        "path": text_at(root.ks.object.spec, "path", "./"),
+        "path": text_at(root.spec, "path", "./"),
         "interval": text_at(spec, "interval"),
         "pullSecret": source.secret.name if source.secret else "",
         "provider": text_at(spec, "provider"),
@@ -135,6 +136,18 @@ def _ref(source: Source) -> str:
 def _typed(sync: Mapping[str, Any]) -> Sync:
     texts = {key: str(sync.get(key, "")) for key in ("kind", "name", "url", "ref", "path", "interval", "provider")}
     return Sync(**texts, pull_secret=str(sync.get("pullSecret", "")))
+
+
+def restoring(
+    sync: Mapping[str, Any], source: Object, root: Object, where: Location | None, version: str
+) -> tuple[CarriedPatch, ...]:
+    """The patches that turn what the operator makes of a sync into this source and this root."""
+    template = sync_pair(_typed(sync), version)
+    patches = (
+        _restored(source, template[0], "the source", None),
+        _restored(root, template[1], "the root", where),
+    )
+    return tuple(patch for patch in patches if patch is not None)
 
 
 def _restored(wanted: Object, template: Mapping[str, Any], subject: str, where: Location | None) -> CarriedPatch | None:

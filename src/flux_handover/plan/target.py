@@ -44,6 +44,7 @@ class Options:
     instance_as: InstanceForm = InstanceForm.HELMRELEASE
     place_under: str | None = None
     sync: SyncStrategy | None = None
+    sync_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,44 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """How a new root, made by `sync`, takes everything over from an old one that has another name.
+
+    `root` and `source` are the old ones. The patches give the new ones every field of the old: `arriving` while the
+    new root must neither prune nor wait, `pruning` once it prunes, `whole` once the old one is gone.
+    """
+
+    root: ObjectId
+    source: ObjectId
+    sync: Mapping[str, Any]
+    arriving: tuple[CarriedPatch, ...]
+    pruning: tuple[CarriedPatch, ...]
+    whole: tuple[CarriedPatch, ...]
+
+    @property
+    def new_root(self) -> ObjectId:
+        """The Kustomization that the operator makes of the sync."""
+        return self.root._replace(name=str(self.sync["name"]))
+
+    @property
+    def new_source(self) -> ObjectId:
+        """The source that the operator makes of the sync."""
+        return self.source._replace(name=str(self.sync["name"]))
+
+    @property
+    def renamed(self) -> Mapping[ObjectId, ObjectId]:
+        """By the old name, the new one."""
+        return {self.root: self.new_root, self.source: self.new_source}
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """The end of a handover.
 
     `cluster` and `distribution` are the FluxInstance's fields of that name; `instance` is its
     chart's release, also where the form is a manifest (its values are then not used). `layout` says
-    where the files of both are, or will be. `synced` is the FluxInstance's `sync`, empty where it has none.
+    where the files of both are, or will be. `synced` is the FluxInstance's `sync`, empty where it has none; a
+    `transfer` adds one after everything else.
     """
 
     sync: SyncStrategy
@@ -107,6 +140,7 @@ class Target:
     common_metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
     synced: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    transfer: Transfer | None = None
 
     @property
     def instance_id(self) -> ObjectId:

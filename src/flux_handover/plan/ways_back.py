@@ -14,7 +14,8 @@ from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA
 from flux_handover.plan import releasing
 from flux_handover.plan.gates import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, OCI_REPOSITORIES, SOURCES
 from flux_handover.plan.phases import LiveStep, PhaseName
-from flux_handover.plan.target import InstanceForm, Target
+from flux_handover.plan.target import InstanceForm, Target, Transfer
+from flux_handover.plan.transferring import resume_command
 
 AS_FLUX = "--field-manager=flux"
 """kustomize-controller takes over what kubectl's own field managers wrote, and drops it (R26)."""
@@ -29,10 +30,16 @@ def way_back(phase: PhaseName, target: Target, installation: Installation) -> tu
             return ()
         case PhaseName.PROTECT if installation.method is Method.HELM_CHART:
             return (revert(phase), *releasing.resumed(installation))
+        case PhaseName.SUSPEND | PhaseName.TRANSFER if target.transfer is not None:
+            return (revert(phase), *_rooted(phase, target.transfer))
         case (
             PhaseName.STATE
             | PhaseName.PROTECT
             | PhaseName.BOOTSTRAP
+            | PhaseName.SUSPEND
+            | PhaseName.TRANSFER
+            | PhaseName.SETTLE
+            | PhaseName.FOLLOW
             | PhaseName.SYNC
             | PhaseName.REFERENCES
             | PhaseName.UPGRADE
@@ -52,6 +59,21 @@ def revert(phase: PhaseName) -> LiveStep:
     """The commit that undoes a phase's commit."""
     find = f"git log -1 --format=%H --grep='^Flux-Handover-Phase: {phase.value}$'"
     return LiveStep(f"revert the commit of phase {phase.value}, and push", f'git revert --no-edit "$({find})"')
+
+
+def _rooted(phase: PhaseName, transfer: Transfer) -> tuple[LiveStep, ...]:
+    """The old root reconciles again: for good, or once, until its own document suspends it."""
+    root, new = transfer.root, transfer.new_root
+    shown = f"kubectl -n {root.namespace} get {KUSTOMIZATIONS} {root.name} -o jsonpath='{{.spec.suspend}}'"
+    if phase is PhaseName.SUSPEND:
+        fetched = f"once {transfer.source} has fetched the revert, let {root} go on; suspended again, it was too early"
+        return (LiveStep(fetched, resume_command(root)),)
+    gone = f"kubectl -n {new.namespace} get {KUSTOMIZATIONS} {new.name} --ignore-not-found -o name"
+    return (
+        LiveStep(f"see {new} gone: it does not prune, so it took nothing along", gone, "no output"),
+        LiveStep(f"let {root} reconcile once, so that everything carries its labels again", resume_command(root)),
+        LiveStep(f"see {root} suspended again, by its own document", shown, "true"),
+    )
 
 
 def _restored(target: Target, installation: Installation) -> tuple[LiveStep, ...]:

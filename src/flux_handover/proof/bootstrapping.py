@@ -14,12 +14,14 @@ from flux_handover.findings import Location
 from flux_handover.objects import ObjectId
 from flux_handover.plan import present
 from flux_handover.plan.bootstrap import bootstrap_steps
+from flux_handover.plan.bootstrap_commands import commands
 from flux_handover.plan.bootstrap_helmfiles import HelmfileRelease, beside, helmfiles, read_by
 from flux_handover.plan.bootstrap_needs import Need, Stuck, root_needs, stuck
 from flux_handover.plan.bootstrap_steps import BootstrapStep, Installs, is_unread
 from flux_handover.plan.embedded import VALUE, is_embedded
 from flux_handover.plan.listings import read_files
 from flux_handover.plan.phases import PhaseName
+from flux_handover.plan.transferring import resume_command
 from flux_handover.proof.obligations import Judgement, Obligation, Verdict
 from flux_handover.proof.stages import Revision
 from flux_handover.proof.steps import Step
@@ -48,7 +50,7 @@ class _Rebuild:
 def prove_bootstrap_complete(step: Step) -> Judgement:
     """A bare cluster can be built after the phase: by the operator from phase `bootstrap` on, else as before."""
     before, after = _rebuild(step.before), _rebuild(step.after)
-    problems = tuple(_lost(before, after))
+    problems = (*_lost(before, after), *_asleep(step))
     if step.phase.name not in _OLD_WAY:
         problems += (*_incomplete(after), *_versions(step.after), *_refused(step.after))
     if problems and not after.unread:
@@ -88,6 +90,17 @@ def _lost(before: _Rebuild, after: _Rebuild) -> Iterator[str]:
     if not after.lacking:
         yield from _no_way(before, after)
         yield from _newly_stuck(before, after)
+
+
+def _asleep(step: Step) -> Iterator[str]:
+    """A root that a bare cluster gets suspended, where no step lets it go on."""
+    root = step.after.cluster.builds[step.after.cluster.root]
+    if not root.ks.suspend or step.before.cluster.builds[step.before.cluster.root].ks.suspend:
+        return
+    live = frozenset(read_files(step.after.cluster, step.after.tree))
+    wanted = resume_command(root.id)
+    if not any(command.text == wanted for command in commands(step.after.tree, live)):
+        yield f"{root.id} is suspended, and no step lets it go on: {wanted}"
 
 
 def _no_way(before: _Rebuild, after: _Rebuild) -> Iterator[str]:

@@ -12,8 +12,9 @@ from flux_handover.model.effective_kept import lost, with_every_mark
 from flux_handover.model.flux import is_instance, source_of
 from flux_handover.model.origin import reference_of
 from flux_handover.model.rendering import Build, BuildStatus
-from flux_handover.objects import OPERATOR_GROUP, SOURCE_GROUP, Object, ObjectId, ids_of, object_of
+from flux_handover.objects import OPERATOR_GROUP, SOURCE_GROUP, Object, ObjectId, by_id, ids_of, mapping, object_of
 from flux_handover.plan import present
+from flux_handover.plan.phases import PhaseName
 from flux_handover.plan.releasing import release_of
 from flux_handover.plan.releasing_chart import charted
 from flux_handover.proof.equivalence import ADDED, REMOVED, Change, changes, is_unchanged, unknown_changes
@@ -24,6 +25,7 @@ from flux_handover.proof.steps import Step
 from flux_handover.proof.writing import foreign, writings
 
 SHOWN = 8
+_TRANSFERRING = (PhaseName.TRANSFER, PhaseName.SETTLE, PhaseName.FOLLOW, PhaseName.SYNC)
 
 
 def prove_builds(step: Step) -> Judgement:
@@ -99,9 +101,11 @@ def _renamed(step: Step, ids: Collection[ObjectId]) -> dict[ObjectId, ObjectId]:
 def _flux_before(step: Step) -> Iterable[Object]:
     """Flux as the plan found it; where the operator has it already, what the FluxInstance rendered before."""
     if step.plan.installation.live:
-        live = (*step.plan.installation.live, *_adopted_pair(step))
+        live = (*step.plan.installation.live, *_adopted_pair(step), *transferred_pair(step))
         return map(partial(with_every_mark, step.before.cluster), live)
-    return (object for id in step.stages[0].instances for object in step.stages[0].components(id))
+    components = (object for id in step.stages[0].instances for object in step.stages[0].components(id))
+    pair = by_id(transferred_pair(step))
+    return (*(_spelled(object) for object in components if object.id not in pair), *pair.values())
 
 
 def _adopted_pair(step: Step) -> Iterator[Object]:
@@ -110,6 +114,38 @@ def _adopted_pair(step: Step) -> Iterator[Object]:
     rendered = {object.id for id in step.stages[1].instances for object in step.stages[1].components(id)}
     pair = (root.object, step.before.cluster.sources[root.source].object)
     yield from (_spelled(object) for object in pair if object.id in rendered)
+
+
+def transferred_pair(step: Step) -> Iterator[Object]:
+    """The old source and root of a transfer under the new names, where the FluxInstance renders these.
+
+    Until the old root is gone the new one does not wait, and in phase `transfer` it does not prune.
+    """
+    change, cluster = step.plan.target.transfer, step.before.cluster
+    if change is None or step.phase.name not in _TRANSFERRING:
+        return
+    for old, new in change.renamed.items():
+        found = cluster.find(old)
+        if found is not None:
+            metadata = {**mapping(found.data.get("metadata")), "name": new.name}
+            spec = dict(_taking_over(found, new.name, step.phase.name)) if new == change.new_root else found.spec
+            yield _spelled(Object(new, {**found.data, "metadata": metadata, "spec": spec}))
+
+
+def _taking_over(root: Object, name: str, phase: PhaseName) -> Iterator[tuple[str, Any]]:
+    """What the spec of an old root must be in the new one, phase by phase."""
+    for field, value in root.spec.items():
+        match field:
+            case "suspend":
+                continue
+            case "wait" if phase is not PhaseName.SYNC:
+                continue
+            case "prune":
+                yield field, value if phase is not PhaseName.TRANSFER else False
+            case "sourceRef":
+                yield field, {**mapping(value), "name": name}
+            case _:
+                yield field, value
 
 
 def _spelled(object: Object) -> Object:

@@ -169,10 +169,35 @@ PHASES: Mapping[PhaseName, Explanation] = MappingProxyType(
                 "Push it only after the gate of the instance was seen; the way back is longer from here on.",
             ),
             _phase(
+                PhaseName.SUSPEND,
+                "The old root is suspended in its own file, where a new one of another name is to take its place.",
+                "Two roots that reconcile take every object from each other; a suspended one deletes nothing.",
+                "Push it alone, see the live object suspended, and push nothing else before the next phase.",
+            ),
+            _phase(
+                PhaseName.TRANSFER,
+                "The FluxInstance gets a `sync`: the operator makes a source and a root with every field of the old.",
+                "The new root labels everything as its own. It does not prune yet, so it can be taken back.",
+                "See every object labelled by the new root, the suspended old root among them.",
+            ),
+            _phase(
+                PhaseName.SETTLE,
+                "The new root prunes as the old one did.",
+                "It has everything, and nothing leaves its build, so nothing is deleted by it.",
+                "See prune true on the live new root.",
+            ),
+            _phase(
+                PhaseName.FOLLOW,
+                "Everything that names the old source or root names the new one.",
+                "Both are there and ready, so the order in which names arrive does not matter.",
+                "See that nothing but the old root names the old source.",
+            ),
+            _phase(
                 PhaseName.SYNC,
                 "The source and the root leave Git, where the FluxInstance makes them from its `sync`.",
-                "The operator has both, with every field that they had; their files have no effect any more.",
-                "Push it only after both were seen to belong to the operator. Nothing is deleted.",
+                "The operator has both, with every field that they had; old files have no effect any more.",
+                "Push it only after both were seen to belong to the operator. After a transfer the old root and "
+                "its source are deleted, else nothing.",
             ),
             _phase(
                 PhaseName.REFERENCES,
