@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from flux_handover.cli import showing
-from flux_handover.cli.showing import PLAIN_WIDTH, Progress, note, screen
+from flux_handover.cli import progress
+from flux_handover.cli.progress import Progress, note
+from flux_handover.cli.showing import PLAIN_WIDTH, screen
 from flux_handover.cli.writing import write
 from flux_handover.report.page import Detail
 
@@ -63,8 +64,8 @@ def test_notes_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_progress_is_silent_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress() as progress:
-        progress("working")
+    with Progress() as say:
+        say("working")
 
     assert capsys.readouterr().err == ""
 
@@ -73,8 +74,8 @@ def test_progress_is_silent_while_things_are_quick(monkeypatch: pytest.MonkeyPat
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
 
-    with Progress() as progress:
-        progress("working")
+    with Progress() as say:
+        say("working")
 
     assert terminal.getvalue() == ""
 
@@ -82,10 +83,10 @@ def test_progress_is_silent_while_things_are_quick(monkeypatch: pytest.MonkeyPat
 def test_progress_says_what_is_done_and_cleans_up(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(showing, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.01)
 
-    with Progress() as progress:
-        progress("working")
+    with Progress() as say:
+        say("working")
         while "working" not in terminal.getvalue():
             pass
 

@@ -15,8 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from flux_handover.cli.ranges import STAGED, Range
-from flux_handover.cli.reading import Opened
-from flux_handover.model.detection import detect
+from flux_handover.cli.reading import Opened, detect
 from flux_handover.model.reading import Previous, Reading, take_snapshot_after
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.tree import Tree

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from flux_handover.adapters.git import Repository
+from flux_handover.cli.progress import note
 from flux_handover.cli.revisions import DOTS, named
-from flux_handover.cli.showing import note
 from flux_handover.errors import UnreadableRepository, UsageError
 
 STAGED = "staged"

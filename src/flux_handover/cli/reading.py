@@ -9,11 +9,12 @@ from pathlib import Path
 
 from flux_handover.adapters.cache import CachedBuilder, cached_engine
 from flux_handover.adapters.git import Repository
-from flux_handover.cli.showing import Progress, note
+from flux_handover.cli.progress import Progress, note
 from flux_handover.errors import UnreadableRepository, UnsupportedInstallation, UsageError
-from flux_handover.model.building import Network
-from flux_handover.model.detection import detect
+from flux_handover.model.building import Builder, Network
+from flux_handover.model.installation import Installation
 from flux_handover.model.reading import Reading, take_snapshot
+from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.tree import Tree, clean_path
 
@@ -49,6 +50,13 @@ def opened(path: Path) -> Iterator[Opened]:
                 hint="fetch the rest with `git fetch --unshallow`; in a CI checkout, say fetch-depth: 0",
             )
         yield Opened(repository, engine, progress)
+
+
+def detect(cluster: Cluster, tree: Tree, builder: Builder) -> Installation:
+    """How Flux is installed in a cluster; what knows it is loaded while the engine builds the cluster's first part."""
+    from flux_handover.model import detection
+
+    return detection.detect(cluster, tree, builder)
 
 
 def snapshot_of(tools: Opened, wanted: Wanted) -> Snapshot:
