@@ -18,7 +18,7 @@ from flux_handover.model.detection_releases import (
 )
 from flux_handover.model.detection_signs import Evidence, Sign, evidence_of
 from flux_handover.model.detection_versions import component_of, of_objects
-from flux_handover.model.installation import Installation, Method
+from flux_handover.model.installation import Installation, Method, Rival
 from flux_handover.model.rendering import BuildStatus, Cluster
 from flux_handover.model.settings_sync import sync_settings
 from flux_handover.objects import object_of
@@ -48,7 +48,17 @@ def detect(cluster: Cluster, tree: Tree, builder: Builder) -> Installation:
     main = _main(evidence, live, outside)
     others = [sign for sign in (*live, *outside) if sign is not main]
     complete = with_hand_settings(evidence, main) if main.is_bare else main
-    return _installation(evidence, _with_others(_by_terraform(complete, others), others), tuple(_elsewhere(cluster)))
+    found = _installation(evidence, _with_others(_by_terraform(complete, others), others), tuple(_elsewhere(cluster)))
+    return replace(found, rivals=tuple(_rivals(main, live, cluster)))
+
+
+def _rivals(main: Sign, live: Iterable[Sign], cluster: Cluster) -> Iterator[Rival]:
+    """Other owners that apply Flux now: one that is suspended does nothing."""
+    for sign in live:
+        found = cluster.find(sign.owner)
+        is_applied = sign.method in (*_INSTALLING, Method.OCI_KUSTOMIZATION) and sign.owner not in (None, main.owner)
+        if is_applied and sign.owner is not None and not (found and found.spec.get("suspend") is True):
+            yield Rival(sign.owner, sign.where)
 
 
 def _counting(outside: list[Sign], live: list[Sign]) -> list[Sign]:

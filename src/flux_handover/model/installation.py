@@ -61,6 +61,14 @@ class FluxPatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Rival:
+    """An owner that applies Flux beside the one that counts, and where it is written."""
+
+    owner: ObjectId
+    where: Location | None
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """How one cluster's Flux is installed.
 
@@ -68,7 +76,7 @@ class Installation:
     a person does. `files` are the files that install it. `plain` are the distribution's objects
     without any change, `live` with every patch applied. `patches` in order of application.
     `renamed` are objects whose name alone was changed, which is not a setting. `shared` are the
-    files that other clusters read too.
+    files that other clusters read too. `rivals` are other owners that apply Flux at the same time.
     """
 
     cluster: str
@@ -86,6 +94,7 @@ class Installation:
     renamed: tuple[tuple[ObjectId, ObjectId], ...] = ()
     notes: tuple[str, ...] = ()
     shared: frozenset[str] = frozenset()
+    rivals: tuple[Rival, ...] = ()
 
     @property
     def place(self) -> str:

@@ -20,7 +20,8 @@ from flux_handover.model.installation import Installation, Method
 from flux_handover.model.rendering import Cluster
 from flux_handover.model.settings_texts import bytes_of
 from flux_handover.objects import HELM_POLICY, mapping, texts
-from flux_handover.plan import present, releasing
+from flux_handover.plan import habits, present, releasing
+from flux_handover.plan.bootstrap_commands import text_of
 from flux_handover.plan.carrying import carried
 from flux_handover.plan.kept import cluster_fields, kept_patches, registry
 from flux_handover.plan.listings import document_of, documents_in, documents_of
@@ -43,6 +44,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
     where = version_place(installation, tree)
     if installation.method is Method.UNKNOWN:
         _check_root_builds(cluster)
+        _check_by_hand(cluster, tree)
     _check(installation, options, tree, where)
     facts = operator_for(installation, cluster, options.operator_version, where)
     releasing.check(installation, cluster, tree, facts, where)
@@ -147,6 +149,13 @@ def _check(installation: Installation, options: Options, tree: Tree, where: str)
             where=where,
             hint=f"methods that can be planned: {', '.join(method.value for method in SUPPORTED)}",
         )
+    for rival in installation.rivals:
+        raise UnsupportedInstallation(
+            f"{rival.owner} applies Flux too, beside {installation.owner}: they undo each other's settings, "
+            "and would undo the operator's",
+            where=str(rival.where or where),
+            hint="decide for one of them, and let the other go without deleting anything before the handover",
+        )
     if not installation.version:
         raise _unversioned(installation, tree, where)
     if not distributions.has(installation.version):
@@ -167,6 +176,26 @@ def _check_root_builds(cluster: Cluster) -> None:
             where=str(root.failure.where or root.where or cluster.name),
             hint="repair it in a commit of its own; `flux-handover inspect` shows what else is there",
         )
+
+
+def _check_by_hand(cluster: Cluster, tree: Tree) -> None:
+    """Refuse what only a line of a script or a playbook installs, with the line and what makes it plannable."""
+    found = next((one for one in habits.findings(cluster, tree) if one.where is not None), None)
+    if found is None or found.where is None:
+        return
+    line = text_of(tree, found.where.file).splitlines()[found.where.line - 1]
+    if "flux2" in line and "fluxcd/flux2" not in line:
+        hint = "write it as a HelmRelease of the same name, namespace and values first: Helm adopts its own release"
+    else:
+        hint = (
+            "let Flux apply what runs: `flux install --version=VERSION --components=NAMES --export`, into a file "
+            "that a kustomization.yaml of the root lists, in a commit before the handover"
+        )
+    raise UnsupportedInstallation(
+        "Flux is installed from here alone, and nothing that Flux applies says what runs",
+        where=str(found.where),
+        hint=hint,
+    )
 
 
 def _unversioned(installation: Installation, tree: Tree, where: str) -> UnsupportedInstallation:
