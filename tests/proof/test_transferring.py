@@ -12,6 +12,7 @@ from transferred import NEW_ROOT, OLD_ROOT, OLD_SOURCE, RELEASE, ROOT_FILE, TRAN
 from flux_handover.plan.phases import LiveStep, Phase, PhaseName, Plan
 from flux_handover.proof.bootstrapping import prove_bootstrap_complete
 from flux_handover.proof.deciding import prove_content_kept, prove_settings_kept
+from flux_handover.proof.guard_clusters import continued, with_hazards
 from flux_handover.proof.losing import prove_no_deadlock, prove_nothing_lost, prove_single_owner
 from flux_handover.proof.obligations import Judgement, Verdict
 from flux_handover.proof.returning import prove_way_back
@@ -194,3 +195,21 @@ def test_the_new_root_owns_everything_and_the_old_one_too(plan: Plan, reader: Re
     assert live[OLD_SOURCE].owner == NEW_ROOT
     assert live[NEW_ROOT].operator == plan.target.instance_id
     assert not [id for id, one in live.items() if one.owner == OLD_ROOT]
+
+
+def test_guard_goes_on_with_the_new_root(plan: Plan, reader: Reader) -> None:
+    before = reader(phase_of(plan, PhaseName.SUSPEND).tree)
+    after = reader(phase_of(plan, PhaseName.TRANSFER).tree)
+    live = frozenset({plan.cluster})
+
+    assert [cluster.root for cluster in continued(before, after, live, reader.engine).clusters] == [NEW_ROOT]
+    assert not [one for one in with_hazards(after).findings if one.hazard == "O6"]
+
+
+def test_guard_does_not_believe_in_a_new_root_while_the_old_one_runs(plan: Plan, reader: Reader) -> None:
+    before = reader(phase_of(plan, PhaseName.RETIRE).tree)
+    after = reader(phase_of(plan, PhaseName.TRANSFER).tree)
+
+    found = continued(before, after, frozenset({plan.cluster}), reader.engine)
+
+    assert [cluster.root for cluster in found.clusters] == [OLD_ROOT]

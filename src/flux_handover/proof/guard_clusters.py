@@ -43,16 +43,25 @@ def continued(before: Snapshot, after: Snapshot, live: frozenset[str], builder: 
     """The later snapshot with every `live` cluster: where its root is no longer found, what the old one does.
 
     The live root keeps its spec until something changes it. Where its path is gone it builds nothing and
-    prunes nothing. A cluster that only appeared in the series, and goes again, was never seen alive.
+    prunes nothing. A cluster that only appeared in the series, and goes again, was never seen alive. A root that is
+    suspended does nothing more: where another one renders it so, the cluster is that one's.
     """
     after = replace(after, clusters=tuple(_apart(before, after)))
     found = {(cluster.name, cluster.root) for cluster in after.clusters}
-    missing = [c for c in before.clusters if (c.name, c.root) not in found and c.name in live]
+    gone = (c for c in before.clusters if (c.name, c.root) not in found and c.name in live)
+    missing = [cluster for cluster in gone if not any(_is_taken_over(cluster, other) for other in after.clusters)]
     going_on = tuple(_followed(cluster, after.tree, builder) for cluster in missing)
     clusters = tuple(sorted((*_beside(after, going_on), *going_on), key=lambda cluster: cluster.name))
     installations = {**before.installations, **after.installations}
     kept = {cluster.name: installations[cluster.name] for cluster in clusters}
     return replace(after, clusters=clusters, installations=kept)
+
+
+def _is_taken_over(cluster: Cluster, other: Cluster) -> bool:
+    """Whether the suspended root of a cluster is rendered, suspended, by a root that took its place."""
+    resting = other.builds.get(cluster.root)
+    is_suspended = cluster.builds[cluster.root].ks.suspend
+    return cluster.name == other.name and is_suspended and resting is not None and resting.ks.suspend
 
 
 def _beside(after: Snapshot, going_on: Iterable[Cluster]) -> Iterator[Cluster]:

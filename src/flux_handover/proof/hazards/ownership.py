@@ -97,7 +97,7 @@ def _beside_sync(view: View) -> Iterator[Sign]:
     instance, source = instance_of(view.cluster), view.cluster.builds[view.cluster.root].ks.source
     if instance is None or not instance.has_sync:
         return
-    for build in view.cluster:
+    for build in filter(lambda build: build.is_applied, view.cluster):
         ks = build.ks
         if ks.source == source and ks.path == instance.sync_path and ks.id.name != instance.sync_name:
             message = f"{instance.id} applies {ks.path or '.'} by spec.sync, as {ks.id} does"
