@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,11 +23,14 @@ from flux_handover.adapters.sandbox.binaries.providers import (
     State,
     best,
     choose,
+    of_images,
     paths,
     program_in,
 )
 from flux_handover.adapters.sandbox.binaries.recipes import recipe_named
-from flux_handover.adapters.sandbox.world.http import plain_server
+from flux_handover.adapters.sandbox.control.certificates import Authority
+from flux_handover.adapters.sandbox.world.http import Request, Response, plain_server
+from flux_handover.adapters.sandbox.world.proxy import proxying
 from flux_handover.adapters.sandbox.world.registry import Registry
 from flux_handover.errors import SandboxError
 
@@ -43,14 +47,19 @@ def host() -> Iterator[str]:
 def push_image(host: str, entry: str, *, mode: int = 0o755) -> str:
     """Pushes an image that holds `tool` and runs `entry`; its reference as a pod names it."""
     config = Layer("config", json.dumps({"config": {"Entrypoint": ["/sbin/tini", "--", entry]}}).encode())
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        member = tarfile.TarInfo("usr/local/bin/tool")
-        member.size, member.mode = len(TOOL), mode
-        archive.addfile(member, io.BytesIO(TOOL))
     reference = Reference(host, "fluxcd/tool", "v1.6.1")
     with OciClient() as client:
-        return f"{reference}@{client.push(reference, (Layer('layer', buffer.getvalue()),), config=config)}"
+        return f"{reference}@{client.push(reference, (Layer('layer', layer_of('tool', mode)),), config=config)}"
+
+
+def layer_of(name: str, mode: int) -> bytes:
+    """A layer with one program."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        member = tarfile.TarInfo(f"usr/local/bin/{name}")
+        member.size, member.mode = len(TOOL), mode
+        archive.addfile(member, io.BytesIO(TOOL))
+    return buffer.getvalue()
 
 
 def test_a_directory_gives_programs_by_name(program_file: Script, tmp_path: Path) -> None:
@@ -146,6 +155,52 @@ def test_an_image_that_runs_something_else_is_refused(host: str, tmp_path: Path)
 def test_an_image_whose_program_cannot_be_run_is_refused(host: str, tmp_path: Path) -> None:
     with pytest.raises(OciError, match="does not run tool"):
         Images({"tool": push_image(host, "tool", mode=0o644)}, cache=tmp_path / "bin").obtain("tool")
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """The registries of the world behind the proxy of an office."""
+
+    class Internet:
+        registry = Registry()
+
+        def reaches(self, host: str) -> bool:
+            return True
+
+        def answer(self, request: Request) -> Response:
+            return self.registry.answer(request)
+
+    internet = Internet()
+    with proxying(internet, Authority(tmp_path / "office", "office")) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield internet.registry
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="images hold programs for Linux")
+def test_of_a_cluster_only_the_images_of_flux_itself_are_run(office: Registry, tmp_path: Path) -> None:
+    name = "source-controller"
+    config = Layer("config", json.dumps({"config": {"Entrypoint": ["tini", "--", name]}}).encode())
+    layer = Layer("layer", layer_of(name, 0o755))
+    for host, repository in (
+        ("ghcr.io", f"fluxcd/{name}"),
+        ("ghcr.io", f"ada/{name}"),
+        ("example.org", f"fluxcd/{name}"),
+    ):
+        office.store(host, repository, "v1.6.2", (layer,), config)
+    others = (
+        f"ghcr.io/ada/{name}:v1.6.2",
+        f"example.org/fluxcd/{name}:v1.6.2",
+        "ghcr.io/fluxcd/helm-controller:v1.2.0",
+    )
+
+    found = of_images((*others, f"ghcr.io/fluxcd/{name}:v1.6.2"), tmp_path / "bin")
+
+    assert of_images(others, tmp_path / "bin") == {}
+    assert [(program.name, program.version, program.provider) for program in found.values()] == [
+        (name, "v1.6.2", "images")
+    ]
+    assert subprocess.run((str(found[name].path),), capture_output=True, check=True).stdout == b"hello\n"
 
 
 def test_an_image_without_digest_is_not_the_clusters_own(tmp_path: Path) -> None:

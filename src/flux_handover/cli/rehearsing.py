@@ -26,7 +26,7 @@ from flux_handover.act.rehearse import wanted as up_to
 from flux_handover.act.rehearse_bare import bare, rehearse_bare
 from flux_handover.act.rehearse_setup import Stage
 from flux_handover.adapters.sandbox.binaries.doctor import BARE_CLUSTER, WAY_BACK
-from flux_handover.adapters.sandbox.binaries.providers import Installed, Modules, Program, choose
+from flux_handover.adapters.sandbox.binaries.providers import Installed, Modules, Program, choose, of_images
 from flux_handover.adapters.sandbox.world.world import Network
 from flux_handover.cli.ahead import Ahead
 from flux_handover.cli.guarding import Asked as Judging
@@ -43,6 +43,7 @@ from flux_handover.plan.target import Options
 from flux_handover.proof import stages
 from flux_handover.proof.guard_report import GuardReport
 from flux_handover.proof.steps import committing, steps_of
+from flux_handover.workloads import images_of
 
 
 class What(Enum):
@@ -115,7 +116,7 @@ def _plan(tools: Opened, wanted: Wanted, script: Script, snapshot: Snapshot, ask
     plan = script.proved.plan
     stage = stage_of(tools, wanted, snapshot, plan.cluster, plan.target.operator_version)
     needed = PROGRAMS if asked.course is Course.FORWARD else (*PROGRAMS, *WAY_BACK)
-    with playing(obtained(needed), stage, snapshot.tree, asked.journal, tools.progress) as play:
+    with playing(obtained(needed, stage), stage, snapshot.tree, asked.journal, tools.progress) as play:
         return rehearse(play, script, asked.course)
 
 
@@ -131,17 +132,22 @@ def _bootstrap(
         stage_of(tools, wanted, after, plan.cluster, plan.target.operator_version),
         installation=snapshot.installations[plan.cluster],
     )
-    programs = obtained((*PROGRAMS, *BARE_CLUSTER))
+    programs = obtained((*PROGRAMS, *BARE_CLUSTER), stage)
     base = snapshot.cluster(plan.cluster)
     with bare(programs, stage, base, after.tree, journal, tools.progress) as built:
         return rehearse_bare(built, deeds_of(stage.cluster, after.tree))
 
 
-def obtained(names: Sequence[str]) -> Mapping[str, Program]:
-    """The programs, those that a person would use from the machine where it has them."""
+def obtained(names: Sequence[str], stage: Stage) -> Mapping[str, Program]:
+    """The programs: online the controllers that the cluster runs, the tools that a person would use on this machine."""
     tools = [name for name in names if name in BARE_CLUSTER]
     built = [name for name in names if name not in BARE_CLUSTER]
-    return {**choose(built, (Modules(),)), **choose(tools, (Installed(), Modules()))}
+    programs = {**choose(built, (Modules(),)), **choose(tools, (Installed(), Modules()))}
+    if stage.network is Network.OFFLINE:
+        return programs
+    deployments = (object for object in stage.installation.live if object.id.kind == "Deployment")
+    exact = of_images(chain.from_iterable(map(images_of, deployments)))
+    return {**programs, **{name: program for name, program in exact.items() if name in programs}}
 
 
 def stage_of(tools: Opened, wanted: Wanted, snapshot: Snapshot, cluster: str, operator_version: str) -> Stage:
@@ -165,7 +171,7 @@ def _series(tools: Opened, wanted: Wanted, series: str, journal: Path | None) ->
         revisions = tuple(
             _revisions(tools, wanted, snapshot, cluster.name, tuple(zip(range.heads, judged, strict=True)))
         )
-        with playing(obtained(PROGRAMS), stage, snapshot.tree, journal, tools.progress) as play:
+        with playing(obtained(PROGRAMS, stage), stage, snapshot.tree, journal, tools.progress) as play:
             yield rehearse_series(play, revisions)
 
 

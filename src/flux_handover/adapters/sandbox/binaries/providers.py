@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,6 +27,7 @@ from flux_handover.objects import listed, mapping
 
 UNKNOWN = "unknown"
 VERSIONED = re.compile(r"(.+)-(v\d+\.\d+\.\d+[^/]*)")
+OWN_IMAGE = re.compile(r"ghcr\.io/fluxcd/([a-z-]+-controller)[:@].+")
 SEARCHED = ("usr/local/bin", "usr/bin", "bin", "")
 
 
@@ -210,6 +213,29 @@ def program_in(folder: Path, name: str) -> Path | None:
         if path.is_file() and os.access(path, os.X_OK):
             return path
     return None
+
+
+def of_images(images: Iterable[str], cache: Path | None = None) -> Mapping[str, Program]:
+    """The controllers of Flux's own images, by name, as far as the registry gives them now.
+
+    What they hold is run as we are, and a repository may name any image: so only Flux's own host counts.
+    """
+    found: dict[str, Program] = {}
+    for image in images if sys.platform == "linux" else ():
+        name = OWN_IMAGE.match(image)
+        if name is not None:
+            with suppress(OciError, SandboxError):
+                found[name[1]] = Images({name[1]: pinned(image)}, cache).obtain(name[1])
+    return found
+
+
+def pinned(image: str) -> str:
+    """An image with the digest that its tag has now."""
+    reference = parse_reference(image)
+    if reference.digest:
+        return image
+    with OciClient() as client:
+        return f"{image}@{client.resolve(reference)}"
 
 
 def choose(names: Iterable[str], providers: Sequence[Provider]) -> Mapping[str, Program]:
