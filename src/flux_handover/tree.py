@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 
 
@@ -94,6 +95,7 @@ class Tree:
         return Tree(MappingProxyType({p: f for p, f in self.files.items() if p != path}))
 
 
+@lru_cache(maxsize=65536)
 def clean_path(path: str) -> str:
     """`./a/b/`, `a/b` and `/a/b` as `a/b`; the top is the empty string."""
     cleaned = posixpath.normpath("/" + path.strip()).strip("/")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 
 ENVIRONMENT = "FLUX_HANDOVER_CACHE"
@@ -40,6 +40,9 @@ class Store:
         self._directory = directory / version
         self._max_bytes = max_bytes
         self._written = 0
+        self._made: set[Path] = set()
+        self._mark = os.urandom(8).hex()
+        self._number = count()
 
     @property
     def is_enough(self) -> bool:
@@ -76,9 +79,12 @@ class Store:
             return
         path = self._path(key)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(path, content)
+            if path.parent not in self._made:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._made.add(path.parent)
+            _write(path, f"{path.parent}/.{self._mark}-{next(self._number)}", content)
         except OSError:
+            self._made.discard(path.parent)
             return
         self._written += len(content)
 
@@ -98,14 +104,15 @@ class Store:
         return self._directory / key[:2] / key[2:]
 
 
-def _write(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+def _write(path: Path, beside: str, content: bytes) -> None:
+    """Write a whole file or none, first under a name beside it that nobody else takes."""
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        os.replace(name, path)
+        os.replace(beside, path)
     except OSError:
-        Path(name).unlink(missing_ok=True)
+        Path(beside).unlink(missing_ok=True)
         raise
 
 

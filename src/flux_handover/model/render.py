@@ -27,7 +27,7 @@ from flux_handover.model.building import (
 )
 from flux_handover.model.declared import Declarations
 from flux_handover.model.earlier import Earlier
-from flux_handover.model.flux import FluxKustomization, Source, is_source, kustomizations, source_of
+from flux_handover.model.flux import FluxKustomization, Source, is_source, kustomization_of, kustomizations, source_of
 from flux_handover.model.hashed import uncertain_names
 from flux_handover.model.known import known_references
 from flux_handover.model.origin import Elsewhere, Files, files_of
@@ -89,10 +89,10 @@ def render_cluster(root: Root, repository: Repository, earlier: Earlier | None =
     for _ in range(_SELF_PATCHES):
         cluster = _render(replace(root, ks=ks), repository, before)
         applied = cluster.builds[root.ks.id]
-        rendered = next((k for k in kustomizations(applied.objects) if k.id == ks.id), None)
-        if rendered is None or rendered.object.data == ks.object.data:
+        rendered = next((object for object in applied.objects if object.id == ks.id), None)
+        if rendered is None or rendered.data == ks.object.data:
             return cluster
-        ks = rendered
+        ks = kustomization_of(rendered)
     return cluster
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -110,18 +110,24 @@ def _self_applying(declared: Declarations) -> Iterator[Root]:
 
     Two repositories may have a root for the same path: the files of this one name its own source more often.
     """
-    inside = [
-        root
-        for root in _declared_roots(declared, SELF)
-        if root.ks.path == "" or (root.where and root.where.file.startswith(f"{root.ks.path}/"))
-    ]
-    used = Counter(kustomization_of(d.object).source.name for d in declared.of(KUSTOMIZE_GROUP, "Kustomization"))
-    yield from sorted(inside, key=lambda root: -used[root.ks.source.name])
+    every = tuple(_views(declared))
+    used = Counter(ks.source.name for _, ks in every)
+    inside = ((one, ks) for one, ks in every if ks.path == "" or one.where.file.startswith(f"{ks.path}/"))
+    yield from sorted(_roots_of(declared, inside, SELF), key=lambda root: -used[root.ks.source.name])
 
 
 def _declared_roots(declared: Declarations, origin: str) -> Iterator[Root]:
-    for one in declared.of(KUSTOMIZE_GROUP, "Kustomization"):
-        ks = kustomization_of(one.object)
+    return _roots_of(declared, _views(declared), origin)
+
+
+def _views(declared: Declarations) -> Iterator[tuple[Declared, FluxKustomization]]:
+    return ((one, kustomization_of(one.object)) for one in declared.of(KUSTOMIZE_GROUP, "Kustomization"))
+
+
+def _roots_of(
+    declared: Declarations, views: Iterable[tuple[Declared, FluxKustomization]], origin: str
+) -> Iterator[Root]:
+    for one, ks in views:
         source = source_beside(declared, ks, one)
         if not is_flux_artifact(source):
             yield Root(ks, source, origin, one.where)
