@@ -76,6 +76,8 @@ spec:
     name: harbourmaster
   - kind: Kustomization
     name: '*'
+  - kind: GitRepository
+    name: '*'
 ---
 apiVersion: image.toolkit.fluxcd.io/v1beta2
 kind: ImageUpdateAutomation

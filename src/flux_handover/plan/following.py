@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from flux_handover.documents import Document, value_at
-from flux_handover.model.references import IMAGE_GROUP, Reference, naming
+from flux_handover.model.references import IMAGE_GROUP, Reference
 from flux_handover.model.references import references as all_references
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import (
@@ -69,14 +69,14 @@ def left(cluster: Cluster, transfer: Transfer, tree: Tree) -> tuple[Reference, .
     return tuple(
         reference
         for reference in _references(cluster, transfer, tree)
-        if reference.names(transfer.source) and not any(_of_reference(reference, transfer, tree))
+        if reference.target == transfer.source and not any(_of_reference(reference, transfer, tree))
     )
 
 
 def _references(cluster: Cluster, transfer: Transfer, tree: Tree) -> Iterator[Reference]:
-    """What names the old ones, but for the old root itself."""
-    found = naming(all_references(cluster, tree), transfer.renamed)
-    return (one for one in found if one.holder != transfer.root)
+    """What names the old ones themselves, and not every object of their kind, but for the old root."""
+    found = all_references(cluster, tree)
+    return (one for one in found if one.target in transfer.renamed and one.holder != transfer.root)
 
 
 def _places(cluster: Cluster, target: Target, transfer: Transfer, tree: Tree) -> Iterator[_Named]:
