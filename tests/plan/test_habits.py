@@ -39,6 +39,7 @@ LISTED = [
 SILENT = [
     pytest.param("notes/old.md", f"    {BOOTSTRAP}\n", id="documentation"),
     pytest.param("up.sh", f"# {BOOTSTRAP}\n", id="comment"),
+    pytest.param(".notes/words.json", f'{{"prompt": "then run {BOOTSTRAP}"}}\n', id="hidden"),
     pytest.param("up.sh", "flux bootstrap git --url=ssh://x --path=clusters/burrow\n", id="another cluster"),
     pytest.param(
         ".github/workflows/test.yaml", f"{WORKFLOW}    - run: kind create cluster\n    - run: flux install\n", id="test"

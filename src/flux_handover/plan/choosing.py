@@ -27,6 +27,7 @@ from flux_handover.plan.kept import cluster_fields, kept_patches, registry
 from flux_handover.plan.listings import document_of, documents_in, documents_of
 from flux_handover.plan.operating import operator_for
 from flux_handover.plan.placement import INSTANCE, OPERATOR, layout_for
+from flux_handover.plan.selected_pods import selected_labels
 from flux_handover.plan.syncing import Synced, adopted
 from flux_handover.plan.target import CarriedPatch, Options, Release, SyncStrategy, Target, Transfer, entry_of
 from flux_handover.plan.tenancy import tenancy_of
@@ -36,6 +37,7 @@ from flux_handover.tree import Tree
 
 CHARTS = "oci://ghcr.io/controlplaneio-fluxcd/charts"
 _NAMES_FLUX = re.compile(rb"microsoft\.flux|fluxcd/flux2|flux_bootstrap|fluxConfigurations|flux2")
+_VARIABLE = re.compile(r"\$\{[A-Za-z_]\w*[^}]*\}")
 SUPPORTED = (Method.OCI_KUSTOMIZATION, Method.BOOTSTRAP, Method.HELM_CHART, Method.REMOTE_BASE)
 
 
@@ -48,10 +50,12 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
     _check(installation, options, tree, where)
     facts = operator_for(installation, cluster, options.operator_version, where)
     releasing.check(installation, cluster, tree, facts, where)
+    _check_variables(installation, cluster)
     carry = carried(installation, tree)
     strategy = strategy_of(cluster, options)
     synced = _synced(strategy, cluster, installation)
     kept = (*written_patches(installation, tree), *kept_patches(installation, cluster, facts.version))
+    kept = (*kept, *selected_labels(installation, cluster))
     patches = (*carry.patches, *kept, *synced.patches)
     flux_version = installation.version.removeprefix("v")
     distribution = {"version": flux_version, "registry": registry(installation), "artifact": ""}
@@ -196,6 +200,19 @@ def _check_by_hand(cluster: Cluster, tree: Tree) -> None:
         where=str(found.where),
         hint=hint,
     )
+
+
+def _check_variables(installation: Installation, cluster: Cluster) -> None:
+    """Refuse patches with variables of the owner: the FluxInstance has none, and a flag with one stops a controller."""
+    owner = cluster.build(installation.owner)
+    for patch in installation.patches if owner is not None and owner.ks.has_post_build else ():
+        found = _VARIABLE.search(patch.patch)
+        if found is not None and owner is not None:
+            raise UnsupportedInstallation(
+                f"the patch takes {found[0]} from the variables of {owner.id}, which the FluxInstance does not have",
+                where=str(patch.where),
+                hint="write the value that runs in its place, in a commit before the handover",
+            )
 
 
 def _unversioned(installation: Installation, tree: Tree, where: str) -> UnsupportedInstallation:

@@ -35,6 +35,8 @@ _COMMENT = ("#", "//", ";", "--", "*")
 _DEFINES = b"name: kustomizations.kustomize.toolkit.fluxcd.io"
 _PASSIVE = ("documentation", "update bot", "helmfile", "infrastructure")
 """Sorts of files that install nothing by themselves, or that other parts of the plan decide."""
+_RUN = ("workflow", "task runner", "script")
+"""Sorts of files that are run also where they are hidden; what else is hidden are settings and notes of tools."""
 _MACHINE = (("extraManifests", ""), ("inlineManifests", "contents"))
 """Where a machine configuration of Talos lists what a new cluster gets (`siderolabs/talos:config/v1alpha1@v1.11`)."""
 
@@ -92,7 +94,8 @@ def findings(cluster: Cluster, tree: Tree) -> tuple[Finding, ...]:
 def _acts(path: str, tree: Tree) -> bool:
     content = bytes_of(tree, path)
     readable = b"flux" in content and len(content) <= MAX_BYTES and b"\0" not in content
-    return readable and sort_of(path) not in _PASSIVE and not is_listing(path)
+    sort, is_hidden = sort_of(path), any(part.startswith(".") for part in path.split("/"))
+    return readable and not is_listing(path) and (sort in _RUN if is_hidden else sort not in _PASSIVE)
 
 
 def _lines(path: str, cluster: Cluster, tree: Tree) -> Iterator[Finding]:
