@@ -1,22 +1,24 @@
-"""Two revisions of a repository rendered, HEAD~1 then HEAD: the part of `guard` that builds."""
+"""Two revisions of a repository rendered as `guard` renders them, HEAD~1 and HEAD: the part of it that builds."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from flux_handover.adapters.cache import cached_engine
-from flux_handover.adapters.git import Repository
-from flux_handover.model.detection import detect
-from flux_handover.model.reading import Reading, take_snapshot
+from flux_handover.cli.ahead import Ahead
+from flux_handover.cli.ranges import Range
+from flux_handover.cli.reading import opened
+from flux_handover.model.reading import Reading
 
 
-def main(path: str) -> None:
+def main(path: Path) -> None:
     """Render both."""
-    previous = None
-    with Repository.open(path) as repository, cached_engine() as engine:
-        for revision in ("HEAD~1", "HEAD"):
-            previous = take_snapshot(repository.read_tree(revision), revision, engine, detect, Reading(), previous)
+    with opened(path) as tools:
+        base, head = (tools.repository.resolve(revision) for revision in ("HEAD~1", "HEAD"))
+        with Ahead(tools, Range(base, (head,)), Reading()) as ahead:
+            before = ahead.read(ahead.tree(base), base, None)
+            ahead.read(ahead.tree(head), head, before)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]))
