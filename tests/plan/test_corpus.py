@@ -7,7 +7,8 @@ from builders import unpacked
 from planning import Reader, names_of
 
 from flux_handover.plan.phases import PhaseName
-from flux_handover.plan.target import InstanceForm, Options
+from flux_handover.plan.target import InstanceForm, Options, SyncStrategy
+from flux_handover.proof.obligations import Verdict
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 FIRST = CORPUS / "flux-talos-0-base.tar.xz"
@@ -46,3 +47,16 @@ def test_the_first_users_plan_goes_on_where_each_phase_left(reader: Reader) -> N
 
     for number, phase in enumerate(commits, start=1):
         assert names_of(reader.plan(phase.tree)) == [later.name.value for later in commits[number:]]
+
+
+@pytest.mark.slow
+def test_the_first_users_root_can_be_transferred(reader: Reader) -> None:
+    tree, options = unpacked(FIRST), Options(sync=SyncStrategy.TRANSFER)
+    plan = reader.plan(tree, options)
+
+    deleted = {phase.name: {str(id) for id in phase.removes} for phase in plan.phases if phase.removes}
+    assert deleted[PhaseName.SYNC] == {
+        "Kustomization/flux-system/cluster",
+        "GitRepository/flux-system/home-kubernetes",
+    }
+    assert {proof.verdict for proof in reader.proofs(tree, options)} == {Verdict.HOLDS}
