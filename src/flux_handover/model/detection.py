@@ -19,9 +19,9 @@ from flux_handover.model.detection_releases import (
 from flux_handover.model.detection_signs import Evidence, Sign, evidence_of
 from flux_handover.model.detection_versions import component_of, of_objects
 from flux_handover.model.installation import Installation, Method, Rival
-from flux_handover.model.rendering import BuildStatus, Cluster
+from flux_handover.model.rendering import Build, BuildStatus, Cluster
 from flux_handover.model.settings_sync import sync_settings
-from flux_handover.objects import object_of
+from flux_handover.objects import ObjectId, object_of
 from flux_handover.tree import Tree
 
 Detector = Callable[[Evidence], Iterator[Sign]]
@@ -54,11 +54,15 @@ def detect(cluster: Cluster, tree: Tree, builder: Builder) -> Installation:
 
 def _rivals(main: Sign, live: Iterable[Sign], cluster: Cluster) -> Iterator[Rival]:
     """Other owners that apply Flux now: one that is suspended does nothing."""
-    for sign in live:
-        found = cluster.find(sign.owner)
-        is_applied = sign.method in (*_INSTALLING, Method.OCI_KUSTOMIZATION) and sign.owner not in (None, main.owner)
-        if is_applied and sign.owner is not None and not (found and found.spec.get("suspend") is True):
+    applying = (sign for sign in live if sign.method in (*_INSTALLING, Method.OCI_KUSTOMIZATION))
+    for sign in applying:
+        if sign.owner is not None and sign.owner != main.owner and not _is_suspended(sign.owner, cluster):
             yield Rival(sign.owner, sign.where)
+
+
+def _is_suspended(id: ObjectId, cluster: Cluster) -> bool:
+    found = cluster.find(id)
+    return found is not None and found.spec.get("suspend") is True
 
 
 def _counting(outside: list[Sign], live: list[Sign]) -> list[Sign]:
@@ -130,11 +134,15 @@ def _unknown(evidence: Evidence) -> Sign:
 
 def _elsewhere(cluster: Cluster) -> Iterator[str]:
     """Notes of each Flux that a Kustomization of this cluster installs in another one."""
-    for build in (one for one in cluster if one.ks.remote_cluster):
-        objects = tuple(object_of(object.data) for object in build.objects)
+    remote = ((build, tuple(object_of(object.data) for object in build.objects)) for build in _remote(cluster))
+    for build, objects in remote:
         if any(map(component_of, objects)):
             version = of_objects(objects) or "of an unknown version"
             yield f"{build.id} installs Flux {version} in another cluster, which is none of this one's"
+
+
+def _remote(cluster: Cluster) -> Iterator[Build]:
+    return (build for build in cluster if build.ks.remote_cluster)
 
 
 def _installation(evidence: Evidence, sign: Sign, notes: tuple[str, ...]) -> Installation:

@@ -30,6 +30,7 @@ _RELEASED = re.compile(
     r"github\.com/fluxcd/flux2/+(?:manifests/install|releases/(?:latest/)?download/\S*install\.yaml)"
 )
 _BY_HAND = re.compile(r"\bflux\s+(?:install|bootstrap)\b")
+_FETCHES = re.compile(f"{_RELEASED.pattern}|{_BY_HAND.pattern}")
 _QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 _READ = re.compile(r'\b(?:file|fileset|filebase64|templatefile)\(\s*"([^"\n]+)"')
 _APPLIED = re.compile(r"\bkubectl\b[^\n]*?\s(?:-[kf]|--filename|--kustomize)[=\s]+[\"']?([^\s\"']+)")
@@ -67,11 +68,13 @@ def _renders(block: Block) -> bool:
 
 def _installs(block: Block) -> bool:
     """A resource that says itself that it installs Flux."""
-    if block.kind != "resource":
-        return False
-    if block.type == "helm_release":
-        return str(block.literal("chart") or "").rpartition("/")[2] == FLUX_CHART
-    return block.type == BOOTSTRAP or any(pattern.search(block.text) for pattern in (_RELEASED, _BY_HAND))
+    match (block.kind, block.type):
+        case ("resource", "helm_release"):
+            return str(block.literal("chart")).rpartition("/")[2] == FLUX_CHART
+        case ("resource", type):
+            return type == BOOTSTRAP or _FETCHES.search(block.text) is not None
+        case _:
+            return False
 
 
 def _fed(blocks: Iterable[Block], addresses: set[str]) -> set[str]:

@@ -23,6 +23,7 @@ from flux_handover.objects import HELM_POLICY, mapping, texts
 from flux_handover.plan import habits, present, releasing
 from flux_handover.plan.bootstrap_commands import text_of
 from flux_handover.plan.carrying import carried
+from flux_handover.plan.generated import check_generated
 from flux_handover.plan.kept import cluster_fields, kept_patches, registry
 from flux_handover.plan.listings import document_of, documents_in, documents_of
 from flux_handover.plan.operating import operator_for
@@ -51,6 +52,7 @@ def choose_target(installation: Installation, cluster: Cluster, tree: Tree, opti
     facts = operator_for(installation, cluster, options.operator_version, where)
     releasing.check(installation, cluster, tree, facts, where)
     _check_variables(installation, cluster)
+    check_generated(installation, tree)
     carry = carried(installation, tree)
     strategy = strategy_of(cluster, options)
     synced = _synced(strategy, cluster, installation)
@@ -184,11 +186,11 @@ def _check_root_builds(cluster: Cluster) -> None:
 
 def _check_by_hand(cluster: Cluster, tree: Tree) -> None:
     """Refuse what only a line of a script or a playbook installs, with the line and what makes it plannable."""
-    found = next((one for one in habits.findings(cluster, tree) if one.where is not None), None)
-    if found is None or found.where is None:
+    where = next((one.where for one in habits.findings(cluster, tree)), None)
+    if where is None:
         return
-    line = text_of(tree, found.where.file).splitlines()[found.where.line - 1]
-    if "flux2" in line and "fluxcd/flux2" not in line:
+    line = text_of(tree, where.file).splitlines()[where.line - 1]
+    if "flux2" in line.replace("fluxcd/flux2", ""):
         hint = "write it as a HelmRelease of the same name, namespace and values first: Helm adopts its own release"
     else:
         hint = (
@@ -197,7 +199,7 @@ def _check_by_hand(cluster: Cluster, tree: Tree) -> None:
         )
     raise UnsupportedInstallation(
         "Flux is installed from here alone, and nothing that Flux applies says what runs",
-        where=str(found.where),
+        where=str(where),
         hint=hint,
     )
 
@@ -205,9 +207,10 @@ def _check_by_hand(cluster: Cluster, tree: Tree) -> None:
 def _check_variables(installation: Installation, cluster: Cluster) -> None:
     """Refuse patches with variables of the owner: the FluxInstance has none, and a flag with one stops a controller."""
     owner = cluster.build(installation.owner)
-    for patch in installation.patches if owner is not None and owner.ks.has_post_build else ():
-        found = _VARIABLE.search(patch.patch)
-        if found is not None and owner is not None:
+    if owner is None or not owner.ks.has_post_build:
+        return
+    for patch in installation.patches:
+        if found := _VARIABLE.search(patch.patch):
             raise UnsupportedInstallation(
                 f"the patch takes {found[0]} from the variables of {owner.id}, which the FluxInstance does not have",
                 where=str(patch.where),

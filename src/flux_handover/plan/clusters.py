@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.declared import declarations
 from flux_handover.model.detection_bootstrap import managed_places
-from flux_handover.model.detection_terraform import terraform_blocks
+from flux_handover.model.detection_terraform import Block, terraform_blocks
 from flux_handover.model.installation import Method
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.model.terraform_flux import BOOTSTRAP, RENDERING
@@ -46,15 +46,18 @@ def _elsewhere(tree: Tree) -> Iterator[UnsupportedInstallation]:
             where=str(where),
             hint="install the same Flux by `flux bootstrap` and take the cloud's extension out first, then plan again",
         )
-    for block in terraform_blocks(tree):
-        if block.type in (BOOTSTRAP, *RENDERING):
-            attribute = next((name for name in ("path", "target_path") if name in block.attributes), "")
-            yield UnsupportedInstallation(
-                f"{block.address} installs Flux, and what it syncs is no directory that is known here: "
-                f"{block.attributes[attribute].value if attribute else 'it names none'}",
-                where=str(block.line_of(attribute)),
-                hint="name the directory with --root, or write its path as a plain text",
-            )
+    yield from (_unknown_path(block) for block in terraform_blocks(tree) if block.type in (BOOTSTRAP, *RENDERING))
+
+
+def _unknown_path(block: Block) -> UnsupportedInstallation:
+    attribute = "path" if "path" in block.attributes else "target_path"
+    written = block.attributes.get(attribute)
+    return UnsupportedInstallation(
+        f"{block.address} installs Flux, and what it syncs is no directory that is known here: "
+        f"{written.value if written else 'it names none'}",
+        where=str(block.line_of(attribute)),
+        hint="name the directory with --root, or write its path as a plain text",
+    )
 
 
 def _rootless(snapshot: Snapshot) -> UnsupportedInstallation:

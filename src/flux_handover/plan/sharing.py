@@ -14,7 +14,7 @@ from typing import Any
 from flux_handover.errors import UnsupportedInstallation
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import ObjectId, id_of
-from flux_handover.plan.listings import Listing, documents_of, is_listing, live_listings
+from flux_handover.plan.listings import Listing, documents_in, is_listing, live_listings
 from flux_handover.plan.manifests import text_of
 from flux_handover.plan.operations import AppendElement, Operation, UnlistResource
 from flux_handover.tree import Tree
@@ -88,15 +88,15 @@ def _key(one: Taken) -> tuple[str, str, str, str]:
 def _check_nothing_else(path: str, leaving: frozenset[ObjectId], cluster: Cluster, tree: Tree) -> None:
     """Refuse where a base brings more than what leaves, with the line of the first object that stays."""
     names = {(id.group, id.kind, id.name) for id in leaving}
-    for file in _files_below(path, cluster, tree):
-        for document in documents_of(tree, file):
-            id = id_of(document.mapping)
-            if not is_listing(file) and document.mapping.get("kind") and (id.group, id.kind, id.name) not in names:
-                raise UnsupportedInstallation(
-                    f"{id} stays, and stands with Flux in a base that other clusters take too",
-                    where=f"{file}:{document.line}",
-                    hint="list Flux in a base of its own first, so that each cluster can take it off its own list",
-                )
+    files = [file for file in _files_below(path, cluster, tree) if not is_listing(file)]
+    for document in documents_in(tree, files):
+        id = id_of(document.mapping)
+        if id.kind and (id.group, id.kind, id.name) not in names:
+            raise UnsupportedInstallation(
+                f"{id} stays, and stands with Flux in a base that other clusters take too",
+                where=f"{document.path}:{document.line}",
+                hint="list Flux in a base of its own first, so that each cluster can take it off its own list",
+            )
 
 
 def _files_below(path: str, cluster: Cluster, tree: Tree) -> Iterator[str]:

@@ -128,8 +128,9 @@ def _owning(cluster: Cluster, tree: Tree) -> tuple[Block, ...]:
 def terraform_steps(cluster: Cluster, tree: Tree) -> Iterator[BootstrapStep]:
     """What `terraform apply` puts into a bare cluster: Flux, its root and source, and the Secret of the source."""
     needs = frozenset(need.id for need in root_needs(cluster))
-    for block in _owning(cluster, tree):
-        if _bootstraps(block, cluster, tree) and _applies(block):
+    own = (block for block in _owning(cluster, tree) if _applies(block))
+    for block in own:
+        if _bootstraps(block, cluster, tree):
             created = needs | {ObjectId("", "Namespace", "", str(block.literal("namespace") or "flux-system"))}
             command = Command(block.where, block.last_line, f"terraform apply # {block.address}", ())
             yield BootstrapStep(command, created, frozenset({Installs.FLUX}))
