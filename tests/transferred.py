@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bootstrapped import HOME, SYNC, aviary
 from planning import CASES, tree_of
 
 from flux_handover.objects import KUSTOMIZE_GROUP, SOURCE_GROUP, ObjectId
@@ -103,6 +104,15 @@ def rich() -> Tree:
     tree = replaced(tree, ROOT_FILE, "  interval: 1h\n", SOURCE_FIELDS)
     tree = replaced(tree, "clusters/quay/kustomization.yaml", "- flux.yaml\n", "- flux.yaml\n- notices.yaml\n")
     return tree.with_file("clusters/quay/notices.yaml", NOTICES.encode())
+
+
+def parted() -> Tree:
+    """What `flux bootstrap` wrote, with a source that was given another name."""
+    sync = SYNC.replace(
+        "kind: GitRepository\nmetadata:\n  name: flux-system", "kind: GitRepository\nmetadata:\n  name: birds"
+    )
+    sync = sync.replace("kind: GitRepository\n    name: flux-system", "kind: GitRepository\n    name: birds")
+    return aviary(**{f"{HOME}/gotk-sync.yaml": sync})
 
 
 def replaced(tree: Tree, path: str, old: str, new: str) -> Tree:

@@ -18,6 +18,7 @@ from transferred import (
     RELEASE,
     ROOT_FILE,
     TRANSFER,
+    parted,
     phase_of,
     quay,
     replaced,
@@ -283,3 +284,16 @@ spec:
         make_plan(snapshot, "clusters/quay", TRANSFER, reader)
 
     assert refusal.value.where == "clusters/pier/pier.yaml:1"
+
+
+def test_a_bootstrapped_root_whose_source_has_another_name_is_transferred_too(reader: Reader) -> None:
+    tree = parted()
+
+    with pytest.raises(UnsupportedInstallation, match="name of the new one is taken"):
+        reader.plan(tree, TRANSFER)
+    plan = reader.plan(tree, replace(TRANSFER, sync_name="perch"))
+
+    assert names_of(plan)[-5:] == PHASES
+    end = reader(plan.phases[-1].tree).clusters[0]
+    assert end.root.name == "perch"
+    assert ObjectId("", "ConfigMap", "default", "nest") in end.builds[end.root].ids

@@ -7,7 +7,19 @@ from dataclasses import replace
 
 import pytest
 from planning import DEMO, Reader, tree_of
-from transferred import NEW_ROOT, OLD_ROOT, OLD_SOURCE, RELEASE, ROOT_FILE, TRANSFER, phase_of, quay, replaced, rich
+from transferred import (
+    NEW_ROOT,
+    OLD_ROOT,
+    OLD_SOURCE,
+    RELEASE,
+    ROOT_FILE,
+    TRANSFER,
+    parted,
+    phase_of,
+    quay,
+    replaced,
+    rich,
+)
 
 from flux_handover.plan.phases import LiveStep, Phase, PhaseName, Plan
 from flux_handover.proof.bootstrapping import prove_bootstrap_complete
@@ -213,3 +225,11 @@ def test_guard_does_not_believe_in_a_new_root_while_the_old_one_runs(plan: Plan,
     found = continued(before, after, frozenset({plan.cluster}), reader.engine)
 
     assert [cluster.root for cluster in found.clusters] == [OLD_ROOT]
+
+
+@pytest.mark.slow
+def test_every_phase_of_a_bootstrapped_root_is_proved(reader: Reader) -> None:
+    proofs = reader.proofs(parted(), replace(TRANSFER, sync_name="perch"))
+
+    assert proofs[-1].phase == "sync"
+    assert {proof.verdict for proof in proofs} == {Verdict.HOLDS}
