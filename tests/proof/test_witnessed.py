@@ -128,6 +128,22 @@ def test_one_that_is_not_ready_keeps_its_dependents_waiting() -> None:
     assert (world.records[SHOP].ready, world.records[SHOP].reason) == (False, "it fails")
 
 
+def test_one_whose_content_is_not_known_keeps_what_it_has() -> None:
+    """In a reduced world it builds nothing at all, and what it holds live would be taken for stale."""
+    unknown = Fleet().at("root", "1", [kustomization("shop", SPEC)]).at("shop", "1", []).at("root", "2", [])
+    start = unknown.start()
+    held = seen_otherwise(with_inventory(as_expected(start), FORGOTTEN), FORGOTTEN, owner=SHOP)
+    still = Fleet().at("root", "1", [kustomization("shop", SPEC)]).at("shop", "1", []).at("shop", "2", [])
+
+    taken = witnessed(start, still.environment, held)
+    kept = witnessed(start, still.environment, held, frozenset({SHOP}))
+    leaving = witnessed(start, unknown.environment, held, frozenset({SHOP}))
+
+    assert outcome_of(taken[0], (push(),), taken[1]).deleted == {FORGOTTEN}
+    assert outcome_of(kept[0], (push(),), kept[1]).deleted == frozenset()
+    assert outcome_of(leaving[0], (push(),), leaving[1]).deleted == {SHOP, FORGOTTEN}
+
+
 def dependent() -> KustomizationSpec:
     return KustomizationSpec(source(), path="till", depends_on=(SHOP,))
 

@@ -55,14 +55,8 @@ def _is_ready(manifest: Manifest) -> bool:
 
 
 def proved_again(step: Step, witness: Witness) -> tuple[Judgement, ...]:
-    """What a phase owes to the live cluster, decided from what was seen of it.
-
-    What cannot be built here and does not change builds nothing in the model: an inventory would count as stale.
-    """
-    sights = {
-        id: replace(seen, inventory=None) if id in step.staged.opaque else seen for id, seen in witness.sights.items()
-    }
-    world, environment = witnessed(step.start, step.staged.environment, replace(witness, sights=sights))
+    """What a phase owes to the live cluster, decided from what was seen of it."""
+    world, environment = witnessed(step.start, step.staged.environment, witness, step.staged.opaque)
     outcome = outcome_of(world, (UserStep(step.staged.pushes[0]),), environment)
     undecided = tuple(sorted({*outcome.undecided, *unexplained(step.start, witness)}))
     live = replace(step, start=world, outcome=replace(outcome, undecided=undecided))

@@ -30,6 +30,8 @@ from flux_handover.proof.table import Table
 from flux_handover.proof.world import (
     NONE,
     Build,
+    Built,
+    Desired,
     Environment,
     FluxInstanceSpec,
     HelmReleaseSpec,
@@ -41,6 +43,7 @@ from flux_handover.proof.world import (
     World,
 )
 
+NOBODY: frozenset[ObjectId] = frozenset()
 # Whose fields kustomize-controller takes for its own, and drops (`fluxcd/pkg:ssa/patch.go@v0.76.1`).
 FOLDED = ("kustomize-controller", "kubectl", "before-first-apply")
 
@@ -93,8 +96,13 @@ def _pinned(manifest: Mapping[str, Any]) -> Iterator[Mark]:
             yield from (mark for mark, (key, _) in MARKS.items() if f"f:{key}" in keys)
 
 
-def witnessed(world: World, environment: Environment, witness: Witness) -> tuple[World, Environment]:
-    """The world as it is live, and an environment that knows what the live specs build."""
+def witnessed(
+    world: World, environment: Environment, witness: Witness, opaque: frozenset[ObjectId] = NOBODY
+) -> tuple[World, Environment]:
+    """The world as it is live, and an environment that knows what the live specs build.
+
+    Whose content is `opaque` but unchanged builds what it has (rules.md R8).
+    """
     specs = dict(_respelled(world, witness))
     world = as_seen(world, witness.sights)
     live = {id: _as_live(one, id, witness, specs) for id, one in world.live.items() if not _is_gone(id, witness)}
@@ -104,8 +112,15 @@ def witnessed(world: World, environment: Environment, witness: Witness) -> tuple
         if id in live
     }
     known = {(id, spec): old for id, spec in specs.items() if (old := _known(world, id)) and _builds_as(old, spec)}
-    renders = _Respelled(environment.renders, known)
+    kept = {id: _kept(record.inventory, live) for id, record in records.items() if id in opaque}
+    renders = _Respelled(environment.renders, known, kept)
     return replace(world, live=Table(live), records=Table(records)), replace(environment, renders=renders)
+
+
+def _kept(inventory: frozenset[ObjectId], live: Mapping[ObjectId, Live]) -> Built:
+    """A build of just what is there."""
+    there = ((id, live[id]) for id in sorted(inventory) if id in live)
+    return Built(tuple(Desired(id, one.marks, one.digest, one.spec, one.definition) for id, one in there))
 
 
 def unexplained(world: World, witness: Witness) -> Iterator[str]:
@@ -164,13 +179,16 @@ def _as_live(live: Live, id: ObjectId, witness: Witness, specs: Mapping[ObjectId
 
 @dataclass(frozen=True, slots=True)
 class _Respelled:
-    """`Renders` that looks a live spec up under the one of Git that builds the same."""
+    """`Renders` that looks a live spec up under the one of Git that builds the same, and knows what is `kept`."""
 
     renders: Renders
     known: Mapping[tuple[ObjectId, KustomizationSpec], KustomizationSpec]
+    kept: Mapping[ObjectId, Built]
 
     def kustomization(self, id: ObjectId, spec: KustomizationSpec, revision: str) -> Build:
         """The build of a Kustomization."""
+        if id in self.kept:
+            return self.kept[id]
         return self.renders.kustomization(id, self.known.get((id, spec), spec), revision)
 
     def release(self, id: ObjectId, spec: HelmReleaseSpec) -> Build:
