@@ -237,3 +237,26 @@ def test_each_cluster_has_its_own_blocks(reader: Reader) -> None:
 
     (changed,) = next(phase for phase in plan.phases if phase.name is PhaseName.STATE).files.changed
     assert changed == "infra/burrow/main.tf"
+
+
+def test_a_release_of_terraform_is_forgotten_beside_the_helm_release_that_adopted_it(reader: Reader) -> None:
+    """The refusal of a `helm_release` alone asks for this; Terraform would go on upgrading what Flux has by then."""
+    release = (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\n"
+        "metadata: {name: community, namespace: flux-system}\n"
+        "spec: {interval: 1h, url: https://fluxcd-community.github.io/helm-charts}\n---\n"
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: flux2, namespace: flux-system}\n"
+        "spec:\n  interval: 1h\n  chart:\n    spec:\n      chart: flux2\n      version: 2.16.4\n"
+        "      sourceRef: {kind: HelmRepository, name: community}\n"
+    )
+    block = 'resource "helm_release" "flux" {\n  name = "flux2"\n  chart = "flux2"\n  version = "2.16.4"\n}\n'
+    own = aviary()
+    tree = repo(
+        *("clusters/aviary/kustomization.yaml", "resources: [root.yaml, nest.yaml, flux.yaml]\n"),
+        *("clusters/aviary/root.yaml", own.read(f"{HOME}/gotk-sync.yaml").decode()),
+        *("clusters/aviary/nest.yaml", own.read("clusters/aviary/nest.yaml").decode()),
+        *("clusters/aviary/flux.yaml", release, FILE, VERSIONS + block),
+    )
+
+    assert names_of(reader.plan(tree))[:3] == ["preflight", "state", "protect"]
+    assert "from = helm_release.flux #" in state(tree, reader).tree.read(FILE).decode()
