@@ -11,7 +11,9 @@ from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId
 from flux_handover.proof.guard import Point, Start, guard
 from flux_handover.proof.guard_bases import Base
 from flux_handover.proof.guard_report import GuardReport, Safety
-from flux_handover.proof.seen import Seen, Sights, is_of
+from flux_handover.proof.seen import Seen, Sights, as_seen, is_of
+from flux_handover.proof.table import Table
+from flux_handover.proof.world import Live, Record, World
 
 APPS = ObjectId(KUSTOMIZE_GROUP, "Kustomization", "flux-system", "apps")
 ROOT = ObjectId(KUSTOMIZE_GROUP, "Kustomization", "flux-system", "fleet")
@@ -86,3 +88,16 @@ def test_another_cluster_is_told_by_the_path_of_its_root(judge: Judge) -> None:
     assert is_of(sights(None), cluster)
     assert not is_of(other, cluster)
     assert judged(judge, other, {}, {"README.md": "words"}).verdict is Safety.SAFE
+
+
+def test_a_cluster_scoped_object_has_no_namespace_in_the_cluster() -> None:
+    owner = ObjectId(KUSTOMIZE_GROUP, "Kustomization", "flux-system", "issuers")
+    built = ObjectId("cert-manager.io", "ClusterIssuer", "certificates", "public")
+    other = ObjectId("", "ConfigMap", "certificates", "public")
+    world = World(live=Table({built: Live(owner)}), records=Table({owner: Record(frozenset({built}))}))
+    live = frozenset({built._replace(namespace=""), other})
+
+    found = as_seen(world, {owner: Seen("issuers", prune=True, suspended=False, inventory=live)})
+
+    assert found.records[owner].inventory == {built, other}
+    assert set(found.live.keys()) == {built, other}

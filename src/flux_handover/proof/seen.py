@@ -52,9 +52,14 @@ def as_seen(world: World, sights: Sights) -> World:
 
 
 def _as_held(inventory: frozenset[ObjectId], record: Record) -> frozenset[ObjectId]:
-    """An inventory by the ids of the model: that of a Kustomization for another cluster says nothing of which."""
+    """An inventory by the ids of the model: that of a Kustomization for another cluster says nothing of which.
+
+    A cluster-scoped object that was built with a namespace has none in the cluster.
+    """
     clusters = {id.kind.partition(":")[0] for id in record.inventory if ":" in id.kind}
-    return frozenset(elsewhere(id, next(iter(clusters), "")) for id in inventory)
+    known = {id._replace(namespace=""): id for id in record.inventory if id.namespace}
+    held = (elsewhere(id, next(iter(clusters), "")) for id in inventory)
+    return frozenset(id if id in record.inventory else known.get(id, id) for id in held)
 
 
 def _labelled(world: World, held: Mapping[ObjectId, frozenset[ObjectId]]) -> Iterator[tuple[ObjectId, Live]]:
