@@ -144,6 +144,18 @@ def test_one_whose_content_is_not_known_keeps_what_it_has() -> None:
     assert outcome_of(leaving[0], (push(),), leaving[1]).deleted == {SHOP, FORGOTTEN}
 
 
+def test_an_object_of_a_kind_whose_scope_git_cannot_tell_is_the_same_without_a_namespace() -> None:
+    start = fleet().start()
+    unscoped = ObjectId(KEPT.group, KEPT.kind, "", KEPT.name)
+    witness = as_expected(start)
+    glimpses = {unscoped if id == KEPT else id: glimpse for id, glimpse in witness.glimpses.items()}
+    shop = replace(witness.sights[SHOP], inventory=frozenset({unscoped, LEAVES}))
+    seen = replace(witness, sights={**witness.sights, SHOP: shop}, glimpses=glimpses)
+
+    assert witnessed(start, fleet().environment, seen)[0] == start
+    assert judged(seen).deleted == frozenset()
+
+
 def dependent() -> KustomizationSpec:
     return KustomizationSpec(source(), path="till", depends_on=(SHOP,))
 

@@ -103,6 +103,7 @@ def witnessed(
 
     Whose content is `opaque` but unchanged builds what it has (rules.md R8).
     """
+    witness = _scoped(world, witness)
     specs = dict(_respelled(world, witness))
     world = as_seen(world, witness.sights)
     live = {id: _as_live(one, id, witness, specs) for id, one in world.live.items() if not _is_gone(id, witness)}
@@ -115,6 +116,25 @@ def witnessed(
     kept = {id: _kept(record.inventory, live) for id, record in records.items() if id in opaque}
     renders = _Respelled(environment.renders, known, kept)
     return replace(world, live=Table(live), records=Table(records)), replace(environment, renders=renders)
+
+
+def _scoped(world: World, witness: Witness) -> Witness:
+    """The same cluster with the ids of the proof: of a kind that Git does not define it cannot tell the scope."""
+    seen = {id: one.inventory for id, one in witness.sights.items() if one.inventory is not None}
+    renamed: dict[ObjectId, ObjectId] = {}
+    for owner, inventory in seen.items():
+        expected = world.records[owner].inventory if owner in world.records else NOBODY
+        absent = {(id.group, id.kind, id.name): id for id in expected - witness.glimpses.keys()}
+        for id in inventory - expected:
+            other = absent.get((id.group, id.kind, id.name))
+            if other is not None and not (id.namespace and other.namespace):
+                renamed[id] = other
+    sights = {
+        id: replace(one, inventory=frozenset(renamed.get(held, held) for held in seen[id])) if id in seen else one
+        for id, one in witness.sights.items()
+    }
+    glimpses = {renamed.get(id, id): glimpse for id, glimpse in witness.glimpses.items()}
+    return replace(witness, sights=sights, glimpses=glimpses)
 
 
 def _kept(inventory: frozenset[ObjectId], live: Mapping[ObjectId, Live]) -> Built:
