@@ -318,3 +318,30 @@ def test_only_ancestors_that_differ_where_it_matters_are_read(judge: Judge) -> N
 )
 def test_the_worst_step_decides(verdicts: tuple[Safety, ...], expected: Safety) -> None:
     assert worst(verdicts) is expected
+
+
+def test_a_kustomization_that_is_left_behind_goes_on(judge: Judge) -> None:
+    """Its parent did not prune: it stays live, and prunes what leaves its own directory later."""
+    files: Files = {
+        "clusters/main/root.yaml": ROOT.replace("prune: true", "prune: false"),
+        "clusters/main/more.yaml": ks("more", "./more"),
+        "more/letters.yaml": config("letters"),
+        "more/cards.yaml": config("cards"),
+    }
+    gone: Files = {**files, "clusters/main/more.yaml": None}
+    new: Files = {
+        "apps/new.yaml": config("new"),
+        "apps/kustomization.yaml": listing("notes.yaml", "memos.yaml", "new.yaml"),
+    }
+
+    left, quiet, pruned = judge.reports(
+        fleet(files),
+        fleet(gone),
+        fleet({**gone, **new}),
+        fleet({**gone, **new, "more/cards.yaml": None}),
+    )
+
+    assert (left.deletes, left.undecided) == ((), ())
+    assert (quiet.deletes, quiet.undecided) == ((), ())
+    assert [str(one.id) for one in pruned.deletes] == ["ConfigMap/notes/cards"]
+    assert pruned.undecided == ()

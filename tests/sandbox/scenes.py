@@ -347,6 +347,17 @@ def waits_for_a_frozen_child(w: Writer) -> tuple[Parts, ...]:
     )
 
 
+@scene("waits-for-a-suspended-child")
+def waits_for_a_suspended_child(w: Writer) -> tuple[Parts, ...]:
+    """A child that is suspended while it is ready stays ready: its parent waits for nothing, nor what depends on it."""
+    top, late = w.ks("top", wait=True, timeout="3s"), w.ks("late", dependsOn=[{"name": "top"}])
+    content = {"below": (w.config("a"),), "late": (w.config("c"), w.config("d"))}
+    return (
+        {"flux": (top, late), "top": (w.ks("below"),), **content},
+        {"flux": (top, late), "top": (w.ks("below", suspend=True),), **content, "late": (w.config("c"),)},
+    )
+
+
 @scene("new-and-broken")
 def new_and_broken(w: Writer) -> tuple[Parts, ...]:
     """A Kustomization that comes and does not build holds up what depends on it from the beginning."""

@@ -42,7 +42,28 @@ _WHY = "the operator installs Flux now"
 
 
 def retire(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> PhaseDraft:
-    """The operations that take the old installation out, and the ids whose deletion they mean."""
+    """The operations that take the old installation out, and the ids whose deletion they mean.
+
+    What its owner does not prune stays in the cluster: it is told how to delete it by hand.
+    """
+    draft = _retired(cluster, installation, layout, tree)
+    orphans = frozenset(id for id in draft.removes if not _is_pruned(cluster, id))
+    return replace(draft, removes=draft.removes - orphans, notes=(*draft.notes, *map(_by_hand, sorted(orphans))))
+
+
+def _is_pruned(cluster: Cluster, id: ObjectId) -> bool:
+    """Whether what applies an object deletes it when it leaves Git."""
+    owner = cluster.applying(id)
+    return owner is None or owner.ks.prune
+
+
+def _by_hand(id: ObjectId) -> str:
+    """A Kustomization that does not prune, or a release that is suspended, takes nothing along."""
+    command = f"kubectl -n {id.namespace} delete {id.kind.lower()}.{id.group} {id.name}"
+    return f"{id} stays in the cluster, because what applies it does not prune; delete it afterwards: {command}"
+
+
+def _retired(cluster: Cluster, installation: Installation, layout: Layout, tree: Tree) -> PhaseDraft:
     match installation.method:
         case Method.BOOTSTRAP:
             return removal(cluster, leaving(cluster, installation), installation, tree)

@@ -168,7 +168,7 @@ def _flux_objects(step: Step) -> Iterable[Object]:
     release = release_of(step.plan.installation, step.after.cluster, step.after.tree)
     content = charted(release) if release else None
     if content is not None:
-        return content.live
+        return tuple(map(partial(with_every_mark, step.before.cluster), content.live))
     if build is None and (owner is not None or present.instance(step.after.cluster) is not None):
         return ()
     objects = flux_part(build.objects, step.plan.installation.plain) if build else step.plan.installation.live

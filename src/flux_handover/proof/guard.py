@@ -28,7 +28,7 @@ from flux_handover.proof.reconcile_cluster import UserStep
 from flux_handover.proof.scope import outside
 from flux_handover.proof.seen import Sights, as_seen, inventoried, is_of, unlike
 from flux_handover.proof.series import Outcome, outcome_of
-from flux_handover.proof.stages import Revision, gates_between, stage_of
+from flux_handover.proof.stages import Left, Revision, gates_between, stage_of
 from flux_handover.proof.staging import Stage, Staged, staged
 from flux_handover.proof.world import Live, World
 from flux_handover.tree import Tree
@@ -76,6 +76,7 @@ class _Carried:
     world: World | None = None
     gone: frozenset[ObjectId] = frozenset()
     sights: Sights = field(default_factory=dict)
+    left: Left = field(default_factory=Left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +130,11 @@ def _first(view: View, start: Start, builder: Builder) -> _Carried:
 
 
 def _step(carried: _Carried, view: View, after: Snapshot, builder: Builder) -> _Step:
-    if not carried.sights and _is_same(carried.view, view):
+    if not carried.sights and not carried.left.behind(carried.view.cluster) and _is_same(carried.view, view):
         return _quiet(carried, view)
     before = Revision(carried.stage.revision, carried.view.tree, carried.view.cluster)
     revision = Revision(after.revision, view.tree, view.cluster)
-    stage = stage_of(revision, before, builder)
+    stage = stage_of(revision, before, builder, carried.left)
     pair, start, outcome = _outcome(carried, stage)
     installation = carried.view.installation
     deletes = deletions_of(outcome, before, revision, carried.stage, pair, installation)
@@ -184,15 +185,18 @@ def _next(carried: _Carried, view: View, stage: Stage, signs: Signs, outcome: Ou
     live = outcome.world.live
     gone = {id for id in start.live if id not in live} | {id for id in carried.gone if id not in live}
     built = {build.id for build in view.cluster if build.status is BuildStatus.OK}
+    left = carried.left.after(carried.view.cluster, outcome.world)
+    behind = left.behind(view.cluster)
     return replace(
         carried,
         view=view,
-        stage=replace(stage, stale=()),
+        stage=replace(stage, stale=tuple(build for build in stage.stale if build.id in behind)),
         signs=signs,
         doubtful=carried.doubtful - built,
         world=outcome.world,
         gone=frozenset(gone),
         sights={},
+        left=left,
     )
 
 

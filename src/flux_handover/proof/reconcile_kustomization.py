@@ -311,7 +311,12 @@ def unhealthy(world: World, id: ObjectId, spec: KustomizationSpec, build: Built)
 
 
 def is_healthy(world: World, id: ObjectId) -> bool:
-    """Whether a health check of an object passes: an owner is Ready with its live spec, anything else exists."""
+    """Whether a health check of an object passes: an owner is Ready with its live spec, anything else exists.
+
+    One that is suspended stays as ready as it was: its controller does nothing but note that it saw the new
+    generation (`fluxcd/kustomize-controller:internal/controller/kustomization_controller.go#finalizeStatus@v1.9.6`,
+    `fluxcd/helm-controller:internal/controller/helmrelease_controller.go#Reconcile@v1.6.3`).
+    """
     live = world.live.get(id)
     if live is None or live.deleting:
         return False
@@ -320,7 +325,7 @@ def is_healthy(world: World, id: ObjectId) -> bool:
     record = world.records.get(id)
     if record is None:
         return not isinstance(live.spec, FINALIZED)
-    return record.ready and record.spec == live.spec
+    return record.ready and (record.spec == live.spec or is_suspended(live))
 
 
 def finalized(world: World, environment: Environment, id: ObjectId) -> Move:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -13,7 +13,7 @@ from flux_handover.catalogue.operators import charts_like
 from flux_handover.model.building import Builder, Network
 from flux_handover.model.declared import Declarations
 from flux_handover.model.detection_charts import FLUX_CHART, live_releases
-from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases, is_instance, kustomizations
+from flux_handover.model.flux import FluxKustomization, HelmRelease, Source, helm_releases, is_instance, kustomizations
 from flux_handover.model.instance import InstanceError, render_instance
 from flux_handover.model.post_rendering import post_rendered
 from flux_handover.model.render import Repository, rebuild
@@ -48,6 +48,27 @@ class Revision:
     by_hand: tuple[Object, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Kustomizations that no file declares any more and that are live all the same, with the sources they had.
+
+    What applied them did not prune: they go on reconciling.
+    """
+
+    kustomizations: Mapping[ObjectId, FluxKustomization] = field(default_factory=dict)
+    sources: Mapping[ObjectId, Source] = field(default_factory=dict)
+
+    def after(self, cluster: Cluster, world: World) -> Left:
+        """What a revision with this cluster and everything before it leave behind in the world it ends in."""
+        known = {**self.kustomizations, **{build.id: build.ks for build in cluster}}
+        live = {id: ks for id, ks in known.items() if id in world.live}
+        return Left(live, {**self.sources, **cluster.sources})
+
+    def behind(self, cluster: Cluster) -> frozenset[ObjectId]:
+        """Those that this cluster does not declare."""
+        return frozenset(self.kustomizations.keys() - cluster.builds.keys())
+
+
 def step(before: Stage, after: Stage, gates: Gates, world: World | None = None) -> tuple[Staged, Outcome]:
     """What going from one stage to the next does, from the world that earlier steps left."""
     pair = staged((before, after), gates)
@@ -55,14 +76,17 @@ def step(before: Stage, after: Stage, gates: Gates, world: World | None = None) 
     return pair, outcome_of(start, (UserStep(pair.pushes[0]),), pair.environment)
 
 
-def stage_of(revision: Revision, before: Revision | None, builder: Builder) -> Stage:
-    """The stage of a revision; `before` is the one whose specs the cluster has when this one arrives."""
+def stage_of(revision: Revision, before: Revision | None, builder: Builder, left: Left | None = None) -> Stage:
+    """The stage of a revision; `before` is the one whose specs the cluster has when this one arrives.
+
+    `left` is what earlier revisions left behind.
+    """
     charts = dict(_charts(revision, builder))
     instances = _all_instances(revision.cluster, charts, builder)
     return Stage(
         revision=revision.name,
         cluster=revision.cluster,
-        stale=_stale(before, revision, instances, builder),
+        stale=_stale(before, revision, instances, builder, left or Left()),
         charts=charts,
         instances=instances,
         by_hand=revision.by_hand,
@@ -82,17 +106,18 @@ def operator_version(cluster: Cluster) -> str:
 
 
 def _stale(
-    before: Revision | None, after: Revision, instances: Mapping[ObjectId, Rendered], builder: Builder
+    before: Revision | None, after: Revision, instances: Mapping[ObjectId, Rendered], builder: Builder, left: Left
 ) -> tuple[Build, ...]:
     """The specs that the cluster had and that this revision changes, drops or takes the source from, those that
     operators give, and those that any of them render for their children, level by level."""
     old = before.cluster if before else after.cluster
+    old = replace(old, sources={**left.sources, **old.sources})
     given = [*_given(instances), *(_synced(before, builder) if before else ())]
     homeless = old.sources.keys() - after.cluster.sources.keys()
     current = [build for build in after.cluster if build.ks.source not in homeless]
     repository = Repository(after.tree, Declarations((), ()), builder, Network.DENIED)
     found: list[Build] = []
-    specs = [*(build.ks for build in old), *given]
+    specs = [*(build.ks for build in old), *left.kustomizations.values(), *given]
     for _ in range(LEVELS):
         batches = _batches(_unbuilt(specs, [*current, *found]))
         built = [rebuild(batch, after.cluster, old, root_source(after.cluster), repository) for batch in batches]

@@ -12,7 +12,7 @@ from flux_handover.model.snapshot import Snapshot
 from flux_handover.plan.phases import Phase, PhaseName, Plan
 from flux_handover.proof.gates import Gates
 from flux_handover.proof.series import Outcome
-from flux_handover.proof.stages import Revision, gates_between, stage_of, step
+from flux_handover.proof.stages import Left, Revision, gates_between, stage_of, step
 from flux_handover.proof.staging import Stage, Staged
 from flux_handover.proof.world import World
 
@@ -43,14 +43,15 @@ def steps_of(plan: Plan, snapshots: tuple[Snapshot, ...], builder: Builder) -> I
     world: World | None = None
     names = ("base", *(phase.name.value for phase in committing(plan)))
     revisions = [_revision(plan, name, snapshot) for name, snapshot in zip(names, snapshots, strict=True)]
-    stage = stage_of(revisions[0], None, builder)
+    stage, left = stage_of(revisions[0], None, builder), Left()
     others = [_others(plan, *pair) for pair in pairwise(snapshots)]
     for phase, before, after, beside in zip(committing(plan), revisions, revisions[1:], others, strict=False):
-        arriving = stage_of(after, before, builder)
+        arriving = stage_of(after, before, builder, left)
         gates = gates_between(plan.installation.version, before.cluster, after.cluster)
         staged, outcome = step(stage, arriving, gates, world)
         start = world if world is not None else staged.world
-        back = stage_of(before, after, builder)
+        left = left.after(before.cluster, outcome.world)
+        back = stage_of(before, after, builder, left)
         yield Step(plan, phase, before, after, (stage, arriving), staged, start, outcome, gates, back, beside)
         stage, world = arriving, outcome.world
 

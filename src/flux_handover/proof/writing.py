@@ -14,7 +14,7 @@ from typing import Any
 
 from flux_handover.model.rendering import Build
 from flux_handover.objects import PRUNE, ObjectId, id_of, mapping
-from flux_handover.plan.listings import documents_of
+from flux_handover.plan.listings import documents_of, listed_entries
 from flux_handover.plan.operations import (
     AddFile,
     AppendElement,
@@ -30,6 +30,8 @@ from flux_handover.proof.equivalence import ADDED, CHANGED, REMOVED, Change, dot
 from flux_handover.proof.steps import Step
 
 MARK = f"metadata.annotations.{PRUNE}"
+ORIGIN = "metadata.annotations.config.kubernetes.io/origin"
+"""What Flux adds to the objects of a list without resources (`fluxcd/pkg:kustomize/kustomize_generator.go@v1.35.4`)."""
 UNPRUNED = ("spec.prune", "spec.deletionPolicy")
 
 
@@ -68,7 +70,7 @@ def _drops(step: Step) -> Iterator[ObjectId]:
             case _:
                 continue
     owner = step.plan.installation.owner
-    if owner in step.phase.removes and owner in step.before.cluster.builds:
+    if owner and owner in step.before.cluster.builds and owner not in step.after.cluster.builds:
         yield from step.before.cluster.builds[owner].ids
 
 
@@ -80,6 +82,9 @@ def _fields(step: Step, operation: Operation) -> Iterator[tuple[ObjectId, str]]:
             yield from ((id, dotted(field)) for id in _named(step, path, number))
             yield from ((id, MARK) for id in marks)
             yield from writes
+        case UnlistResource(path=path) if not listed_entries(step.after.tree, path):
+            builds = (build for build in step.after.cluster if path in build.reads)
+            yield from ((id, ORIGIN) for build in builds for id in build.ids)
         case SetField(path=path, document=number, field=field) | RemoveField(path=path, document=number, field=field):
             yield from ((id, dotted(field)) for id in _named(step, path, number))
         case _:
