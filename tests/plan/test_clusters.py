@@ -102,6 +102,38 @@ def test_a_root_without_flux_is_left_out_where_another_has_it(reader: Reader) ->
     assert needing(snapshot) == ("house",)
 
 
+BASE_BY_HAND = """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources:
+  - github.com/fluxcd/flux2/manifests/install?ref=v2.6.4
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "planned"), [("house/roots.yaml", ("house",)), ("other/cellar.yaml", ("house", "shed"))]
+)
+def test_a_second_root_of_a_cluster_is_no_cluster_to_plan(reader: Reader, file: str, planned: tuple[str, ...]) -> None:
+    """Both are declared in one file, from one source; an install manifest in an archive lies nearer to the second."""
+    second = root("shed", "shed")
+    files = {
+        "house/source.yaml": SOURCE,
+        "house/flux.yaml": FLUX,
+        "house/roots.yaml": root("house", "house"),
+        "house/kustomization.yaml": "resources: [source.yaml, flux.yaml, roots.yaml]\n",
+        "shed/rake.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: rake}\n",
+        "shed.old/flux/kustomization.yaml": BASE_BY_HAND,
+        "setup.sh": f"kubectl apply -f {file}\nkubectl apply -k shed.old/flux\n",
+    }
+    files[file] = files.get(file, "") + "---" + second
+    if file in files and file == "house/roots.yaml":
+        files["house/kustomization.yaml"] = "resources: [source.yaml, flux.yaml]\n"
+    snapshot = reader(repo(*(part for pair in files.items() for part in pair)))
+
+    assert [cluster.name for cluster in snapshot.clusters] == ["house", "shed"]
+    assert needing(snapshot) == planned
+
+
 def test_roots_without_flux_are_planned_where_none_has_it(reader: Reader) -> None:
     tree = repo("shed/source.yaml", SOURCE, "shed/root.yaml", root("shed", "shed"))
 

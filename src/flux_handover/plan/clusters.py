@@ -9,6 +9,7 @@ from flux_handover.model.declared import declarations
 from flux_handover.model.detection_bootstrap import managed_places
 from flux_handover.model.detection_terraform import Block, terraform_blocks
 from flux_handover.model.installation import Method
+from flux_handover.model.rendering import Cluster
 from flux_handover.model.snapshot import Snapshot
 from flux_handover.model.terraform_flux import BOOTSTRAP, RENDERING
 from flux_handover.objects import KUSTOMIZE_GROUP
@@ -34,8 +35,21 @@ def needing(snapshot: Snapshot) -> tuple[str, ...]:
 
 def _installed_but_by(snapshot: Snapshot, *methods: Method) -> tuple[str, ...]:
     """The clusters that have Flux in another way than these."""
-    names = (cluster.name for cluster in snapshot.clusters)
-    return tuple(name for name in names if snapshot.installations[name].method not in methods)
+    found = (cluster for cluster in snapshot.clusters if snapshot.installations[cluster.name].method not in methods)
+    return tuple(cluster.name for cluster in found if not _is_beside(cluster, snapshot))
+
+
+def _is_beside(cluster: Cluster, snapshot: Snapshot) -> bool:
+    """Whether a root without a Flux of its own is declared, with the same source, beside the root that has one."""
+    if snapshot.installations[cluster.name].owner is not None:
+        return False
+    root = cluster.builds[cluster.root]
+    others = (other for other in snapshot.clusters if snapshot.installations[other.name].owner is not None)
+    beside = (other.builds[other.root] for other in others)
+    return any(
+        root.where and other.where and root.where.file == other.where.file and root.ks.source == other.ks.source
+        for other in beside
+    )
 
 
 def _elsewhere(tree: Tree) -> Iterator[UnsupportedInstallation]:
