@@ -345,3 +345,18 @@ def test_a_kustomization_that_is_left_behind_goes_on(judge: Judge) -> None:
     assert (quiet.deletes, quiet.undecided) == ((), ())
     assert [str(one.id) for one in pruned.deletes] == ["ConfigMap/notes/cards"]
     assert pruned.undecided == ()
+
+
+def test_what_waits_to_be_pruned_is_not_made_anew(judge: Judge) -> None:
+    """What it depends on is not ready since an earlier commit: the prune comes later, and the object is still live."""
+    late = ks("late", "./late").replace("prune: true", "prune: true\n  dependsOn: [{name: apps}]")
+    checks = "  healthChecks: [{apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, name: no, namespace: notes}]"
+    broken = {"clusters/main/apps.yaml": ks("apps", "./apps").replace("prune: true", f"prune: true\n{checks}")}
+    files: Files = {"clusters/main/late.yaml": late, "late/a.yaml": config("a"), "late/b.yaml": config("b")}
+
+    _, pending = judge.reports(
+        fleet(files), fleet({**files, **broken}), fleet({**files, **broken, "late/b.yaml": None})
+    )
+
+    (one,) = pending.deletes
+    assert (str(one.id), one.recreated, one.expected) == ("ConfigMap/notes/b", False, True)

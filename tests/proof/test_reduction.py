@@ -21,6 +21,7 @@ from proof.worlds import (
     source,
 )
 
+from flux_handover.objects import ObjectId
 from flux_handover.proof.reconcile_cluster import Annotate, Install, UserStep
 from flux_handover.proof.reduction import Part, parts
 from flux_handover.proof.scope import changing, needed, outside, scope_of
@@ -261,6 +262,15 @@ def test_a_world_in_the_middle_of_a_reconcile_starts_it_again() -> None:
 
     assert len(part.world.runs) == 0
     assert part.world.crashes == 1
+
+
+def test_what_a_chart_makes_is_checked_and_must_come_from_outside() -> None:
+    pool = ObjectId("db.example.org", "Pool", "shop", "main")
+    checks = (pool, ObjectId("helm.toolkit.fluxcd.io", "HelmRelease", "shop", "db"), config("a"))
+    fleet = Fleet().at("root", "1", [kustomization("apps", KustomizationSpec(source(), checks=checks))])
+    fleet.at("apps", "1", [plain(config("a"))])
+
+    assert outside(fleet.rest().world, fleet.environment, ()) == {pool}
 
 
 def test_what_nobody_renders_must_come_from_outside() -> None:

@@ -41,6 +41,7 @@ from flux_handover.proof.world import (
     is_suspended,
 )
 
+FLUX_DOMAINS = (".toolkit.fluxcd.io", ".controlplane.io")
 Origins = defaultdict[ObjectId, set[str]]
 OWNERS = (KustomizationSpec, HelmReleaseSpec, FluxInstanceSpec)
 
@@ -284,6 +285,7 @@ def _key(world: World, source: ObjectId) -> ObjectId | None:
 def outside(world: World, environment: Environment, program: Program) -> frozenset[ObjectId]:
     """Variables, accounts, keys and values that owners need, nobody renders and the world lacks.
 
+    So are objects that health checks name: a chart or a controller makes them, unless they are Flux's own.
     Whoever builds a world decides whether they are there: without them the owners that need them are frozen.
     """
     scope = scope_of(world, environment, program)
@@ -294,7 +296,8 @@ def outside(world: World, environment: Environment, program: Program) -> frozens
 def _inputs(world: World, spec: Owner) -> set[ObjectId]:
     match spec:
         case KustomizationSpec():
-            return needed(world, spec) - {spec.source, *spec.depends_on, *spec.checks}
+            flux = (id for id in spec.checks if id.group.endswith(FLUX_DOMAINS))
+            return needed(world, spec) - {spec.source, *spec.depends_on, *flux}
         case HelmReleaseSpec(values=values):
             return set(values)
         case FluxInstanceSpec():

@@ -13,7 +13,7 @@ from flux_handover.objects import ObjectId, names
 from flux_handover.proof.edges import edge_of
 from flux_handover.proof.exploration import LIMIT, Found, Reachable, Violation, explore
 from flux_handover.proof.properties import Properties
-from flux_handover.proof.reconcile import Deletion
+from flux_handover.proof.reconcile import Deletion, How
 from flux_handover.proof.reconcile_cluster import Action, Program, UserStep, acted
 from flux_handover.proof.reduction import Part, parts
 from flux_handover.proof.settle import settled
@@ -175,7 +175,9 @@ def _losses(
 def _loss(deletion: Deletion, found: Found, environment: Environment, before: World, after: World) -> Loss:
     live = after.live.get(deletion.id)
     counterexample = Counterexample(edge_of(found, environment, after), (deletion.id,), found.trace)
-    recreated = live is not None and not live.deleting
+    # What still has the labels of the owner that prunes it was only not pruned yet: its owner waits for something.
+    waits = live is not None and deletion.how is How.PRUNE and live.owner == deletion.by
+    recreated = live is not None and not live.deleting and not waits
     return Loss(deletion, counterexample, recreated, _is_opaque(before, deletion.id))
 
 
