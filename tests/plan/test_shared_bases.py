@@ -207,3 +207,23 @@ def test_a_directory_that_two_clusters_build_themselves_is_refused(reader: Reade
 
     assert refusal.value.where == "base/flux/flux.yaml:1"
     assert ONE in refusal.value.hint
+
+
+def test_a_repository_of_charts_that_others_list_stays(reader: Reader) -> None:
+    """The release is each cluster's own; its repository stands in a list that all of them take."""
+    source, release = CHART.split("---\n", 1)
+    tree = clusters(
+        "../../base/charts",
+        "release.yaml",
+        **{"charts/kustomization.yaml": listing("community.yaml"), "charts/community.yaml": source},
+    )
+    for name in (ONE, OTHER):
+        tree = tree.with_file(f"{name}/release.yaml", release.encode())
+
+    plan = plan_of(tree, ONE, reader)
+    retire = next(phase for phase in plan.phases if phase.name is PhaseName.RETIRE)
+
+    assert [id.kind for id in retire.removes] == ["HelmRelease"]
+    assert "HelmRepository/flux-system/community stays: other clusters read its file too" in retire.notes
+    assert retire.tree.files["base/charts/community.yaml"] == tree.files["base/charts/community.yaml"]
+    assert {proof.verdict for proof in proofs_of(plan, tree, reader)} == {Verdict.HOLDS}

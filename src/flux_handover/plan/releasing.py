@@ -36,7 +36,7 @@ from flux_handover.plan.listings import document_of, read_files
 from flux_handover.plan.operations import Operation, RemoveField, RemoveFile, SetField
 from flux_handover.plan.phases import Gate, LiveStep, PhaseDraft
 from flux_handover.plan.releasing_chart import charted, leftovers
-from flux_handover.plan.removing import removed_documents
+from flux_handover.plan.removing import described_in, removed_documents
 from flux_handover.plan.sharing import patched
 from flux_handover.tree import Tree
 
@@ -302,11 +302,21 @@ def forgotten(installation: Installation, cluster: Cluster, tree: Tree) -> Phase
     if installation.owner is None:
         return PhaseDraft(tuple(_unwritten(release, tree)), tuple(_afterwards(release, cluster)))
     owners = _forgettable(installation, cluster)
-    ids = (*owners, *_unused_source(installation.owner, owners, cluster))
+    sources = tuple(_unused_source(installation.owner, owners, cluster))
+    kept = tuple(id for id in sources if _is_of_others(id, installation, cluster, tree))
+    ids = (*owners, *(id for id in sources if id not in kept))
     places = [(id, "") for id in ids]
     why = "the operator installs Flux now"
     operations = tuple(removed_documents(places, cluster, tree, why, installation.shared))
-    return PhaseDraft(operations, tuple(_afterwards(release, cluster)), removes=frozenset(ids))
+    notes = (*_afterwards(release, cluster), *(f"{id} stays: other clusters read its file too" for id in kept))
+    return PhaseDraft(operations, notes, removes=frozenset(ids))
+
+
+def _is_of_others(source: ObjectId, installation: Installation, cluster: Cluster, tree: Tree) -> bool:
+    """Whether a source is shared between clusters, and the release that uses it here is not."""
+    owner = installation.owner
+    files = (described_in(id, cluster, tree) for id in (source, owner) if id is not None)
+    return [file in installation.shared for file in files] == [True, False]
 
 
 def _unwritten(release: Release, tree: Tree) -> Iterator[Operation]:
