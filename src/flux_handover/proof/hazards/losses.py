@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from flux_handover.model.installation import Method
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, ids_of, leading_names, where_it_lives
 from flux_handover.plan import present
@@ -43,6 +44,8 @@ def _of_flux(deleted: Deleted, everything: set[ObjectId], judged: _Judged) -> It
     before = judged.pair.before
     own = bool(everything & ids_of(before.installation.live))
     yield "O3", deleted.id in (before.cluster.root, before.cluster.builds[before.cluster.root].ks.source)
+    old = before.installation.owner if before.installation.method is not Method.OPERATOR else None
+    yield "O4", deleted.id == old
     yield "O10", bool(everything & judged.uninstalling)
     yield "O7", deleted.counterexample.edge == "E7"
     yield "O5", (own or _is_unrendered(deleted)) and _is_adopted(judged.pair)
