@@ -61,7 +61,8 @@ def total(report: GuardReport, direct: Iterable[Deleted]) -> frozenset[ObjectId]
 
 def _listed(report: GuardReport, direct: Sequence[Deleted], screen: Screen) -> Iterator[RenderableType]:
     shown = direct if screen.is_full else direct[:SHOWN]
-    codes = {finding.subject: finding.hazard for finding in report.findings if _is_deletion(finding)}
+    # What only waits to be deleted is told of the same objects, after what deletes them.
+    codes = {finding.subject: finding.hazard for finding in reversed(report.findings) if _is_deletion(finding)}
     yield indented(columns((_row(report, one, codes) for one in shown), gap=1))
     if len(shown) < len(direct):
         yield indented(quiet(f"and {len(direct) - len(shown)} more; --verbose lists all"))
