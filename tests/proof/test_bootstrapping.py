@@ -126,3 +126,21 @@ def test_a_step_that_cannot_be_read_leaves_the_verdict_open(reader: Reader, plan
 
     assert judgement.verdict is Verdict.UNKNOWN
     assert judgement.evidence[-1] == "keys.sh:1: what this applies is not known"
+
+
+def test_a_step_that_could_not_be_read_before_either_goes_on_doing_what_it_did(reader: Reader, plan: Plan) -> None:
+    """What it creates is not known on either side, and it is the same step (rules.md R8)."""
+    script = b'kubectl apply --filename "$KEYS"\n'
+    before, after = (
+        without_line(tree_after(plan, name), "Taskfile.yaml", "create secret generic sops-age").with_file(
+            "keys.sh", script
+        )
+        for name in (PhaseName.BOOTSTRAP, PhaseName.RETIRE)
+    )
+
+    kept = judged(reader, plan, PhaseName.RETIRE, before, after)
+    edited = judged(reader, plan, PhaseName.RETIRE, before, after.with_file("keys.sh", script + b"# more\n"))
+
+    assert kept.verdict is Verdict.HOLDS
+    assert kept.evidence[-1].endswith("sops-age: as before the phase, by a step that cannot be read here: keys.sh:1")
+    assert edited.verdict is Verdict.UNKNOWN

@@ -51,14 +51,31 @@ def prove_bootstrap_complete(step: Step) -> Judgement:
     """A bare cluster can be built after the phase: by the operator from phase `bootstrap` on, else as before."""
     before, after = _rebuild(step.before), _rebuild(step.after)
     problems = (*_lost(before, after), *_asleep(step))
+    hidden = frozenset(_hidden(before, after, step))
     if step.phase.name not in _OLD_WAY:
-        problems += (*_incomplete(after), *_versions(step.after), *_refused(step.after))
+        problems += (*_incomplete(after, hidden), *_versions(step.after), *_refused(step.after))
     if problems and not after.unread:
         return Judgement(Obligation.BOOTSTRAP_COMPLETE, Verdict.REFUTED, problems[:_SHOWN])
     if problems:
         unread = (f"{where}: what this applies is not known" for where in after.unread[:_SHOWN])
         return Judgement(Obligation.BOOTSTRAP_COMPLETE, Verdict.UNKNOWN, (*problems[:_SHOWN], *unread))
-    return Judgement(Obligation.BOOTSTRAP_COMPLETE, Verdict.HOLDS, tuple(_evidence(before, after, step.after)))
+    evidence = (*_evidence(before, after, step.after), *_as_before(hidden, after))
+    return Judgement(Obligation.BOOTSTRAP_COMPLETE, Verdict.HOLDS, evidence)
+
+
+def _hidden(before: _Rebuild, after: _Rebuild, step: Step) -> Iterator[ObjectId]:
+    """What no readable step creates on either side, where the steps that cannot be read are the same on both (R8)."""
+    files = {where.file for where in (*before.unread, *after.unread)}
+    trees = (step.before.tree, step.after.tree)
+    if before.unread and all(path in tree for path in files for tree in trees):
+        had = {need.id for need in before.lacking}
+        if all(trees[0].read(path) == trees[1].read(path) for path in files):
+            yield from (need.id for need in after.lacking if need.id in had)
+
+
+def _as_before(hidden: frozenset[ObjectId], after: _Rebuild) -> Iterator[str]:
+    places = ", ".join(str(where) for where in after.unread[:_SHOWN])
+    yield from (f"{id}: as before the phase, by a step that cannot be read here: {places}" for id in sorted(hidden))
 
 
 def _rebuild(revision: Revision) -> _Rebuild:
@@ -116,11 +133,11 @@ def _newly_stuck(before: _Rebuild, after: _Rebuild) -> Iterator[str]:
             yield f"{one.ks} would never reconcile on a bare cluster: {one.missing[0].id} is created by nothing"
 
 
-def _incomplete(rebuild: _Rebuild) -> Iterator[str]:
+def _incomplete(rebuild: _Rebuild, hidden: frozenset[ObjectId]) -> Iterator[str]:
     for part in (Installs.OPERATOR, Installs.INSTANCE):
         if part not in rebuild.installed:
             yield f"no step installs flux-{part.value}, or its values cannot be rendered"
-    for need in rebuild.lacking:
+    for need in (need for need in rebuild.lacking if need.id not in hidden):
         yield f"no step creates {need.id}: {need.why}"
 
 
@@ -167,7 +184,7 @@ def _evidence(before: _Rebuild, after: _Rebuild, revision: Revision) -> Iterator
         return
     for part, where in sorted(after.installed.items(), key=lambda pair: pair[0].value):
         yield f"{'Flux, in the old way' if part is Installs.FLUX else f'flux-{part.value}'}: {where}"
-    for need in root_needs(revision.cluster):
+    for need in (need for need in root_needs(revision.cluster) if need.id in after.created):
         yield f"{need.id}: {after.created[need.id]}"
     waited = {one.ks for one in before.stuck}
     for one in after.stuck:
