@@ -130,7 +130,9 @@ def test_a_killed_program_leaves_no_control_plane_behind(
 ) -> None:
     folder = tmp_path / "sandbox"
     script = (
-        "import pathlib, sys, time\n"
+        "import pathlib, signal, sys, time\n"
+        # A shell that starts the tests in the background has it ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from flux_handover.adapters.sandbox.control.plane import ControlPlane\n"
         "programs = dict(zip(sys.argv[2::2], map(pathlib.Path, sys.argv[3::2])))\n"
         "with ControlPlane(programs, pathlib.Path(sys.argv[1])):\n"
