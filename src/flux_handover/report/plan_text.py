@@ -93,6 +93,8 @@ def _brief(phase: Phase, screen: Screen) -> Iterator[RenderableType]:
     if phase.gates:
         yield text(f"after {counted(len(phase.gates), 'gate')}")
         yield indented(columns(((text("-"), text(gate.condition)) for gate in phase.gates), gap=1))
+    if phase.name is PhaseName.RETIRE:
+        yield from _notes(phase)
 
 
 def _operations(phase: Phase, screen: Screen) -> Iterator[tuple[Text, Text]]:
@@ -141,6 +143,12 @@ def _full(phase: Phase) -> Iterator[RenderableType]:
         yield indented(columns(rows, gap=1))
     yield from gates(phase.gates)
     yield from way_back(phase.way_back)
+    if phase.name is not PhaseName.RETIRE:
+        yield from _notes(phase)
+
+
+def _notes(phase: Phase) -> Iterator[RenderableType]:
+    """What is left to a person; of the phase that removes the old installation it is always told."""
     yield from (text(f"note: {note}") for note in phase.notes)
 
 
