@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jsonschema_rs
 from report_values import phase, plan, proof, proved, refuted, retire
@@ -48,6 +49,16 @@ def test_the_page_gives_gate_push_and_way_back_in_that_order() -> None:
     page = commit_text(committed(Reach.NEXT), "origin", Screen())
 
     places = [page.index(words) for words in ("must say: false", "git push origin", "kubectl apply -f old.yaml")]
+    assert places == sorted(places)
+
+
+def test_live_steps_that_no_commit_can_do_are_told_between_push_and_way_back() -> None:
+    done = replace(phase(), notes=("live step: kubectl delete secrets -l owner=helm,name=flux",))
+    found = drafts([proved(done, retire())], Tree(), Reach.NEXT, "flux-handover")
+
+    page = commit_text([Committed(draft, "1" * 40) for draft in found], "origin", Screen())
+
+    places = [page.index(words) for words in ("git push origin", "note: live step: kubectl delete", "old.yaml")]
     assert places == sorted(places)
 
 

@@ -12,7 +12,7 @@ from flux_handover.objects import names
 from flux_handover.plan.phases import Phase
 from flux_handover.proof.obligations import Verdict
 from flux_handover.report.page import Screen, command, heading, indented, quiet, rendered, text
-from flux_handover.report.plan_text import gates, way_back
+from flux_handover.report.plan_text import gates, notes, way_back
 from flux_handover.report.shapes.commit import push_command
 
 
@@ -35,6 +35,7 @@ def _page(commits: Sequence[Committed], remote: str) -> Iterator[RenderableType]
         yield heading(f"{draft.branch}  {one.sha[:12]}")
         yield indented(text(deletions(draft.phase.removes)), *gates(gates_before(draft.plan, draft.phase)))
         yield indented(quiet("then"), indented(command(push_command(draft.branch, remote)), _merge(draft.phase)))
+        yield indented(*notes(draft.phase))
         yield indented(*way_back(draft.phase.way_back))
         yield text("")
     yield text(_closing(commits))

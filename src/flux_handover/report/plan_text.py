@@ -94,7 +94,7 @@ def _brief(phase: Phase, screen: Screen) -> Iterator[RenderableType]:
         yield text(f"after {counted(len(phase.gates), 'gate')}")
         yield indented(columns(((text("-"), text(gate.condition)) for gate in phase.gates), gap=1))
     if phase.name is PhaseName.RETIRE:
-        yield from _notes(phase)
+        yield from notes(phase)
 
 
 def _operations(phase: Phase, screen: Screen) -> Iterator[tuple[Text, Text]]:
@@ -144,11 +144,11 @@ def _full(phase: Phase) -> Iterator[RenderableType]:
     yield from gates(phase.gates)
     yield from way_back(phase.way_back)
     if phase.name is not PhaseName.RETIRE:
-        yield from _notes(phase)
+        yield from notes(phase)
 
 
-def _notes(phase: Phase) -> Iterator[RenderableType]:
-    """What is left to a person; of the phase that removes the old installation it is always told."""
+def notes(phase: Phase) -> Iterator[RenderableType]:
+    """What is left to a person: live steps that no commit can do, and what stays."""
     yield from (text(f"note: {note}") for note in phase.notes)
 
 
