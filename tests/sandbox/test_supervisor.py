@@ -56,7 +56,11 @@ def starting(program_file: Callable[[str, str], Path], tmp_path: Path) -> Callab
     """Begins to start a sandbox that is never ready, as a person would from a shell."""
     for name in supervisor.PROGRAMS:
         program_file(f"bin/{name}", "exec sleep 600")
-    code = f"import sys, pathlib; from {supervisor.__name__} import up; place, given = map(pathlib.Path, sys.argv[1:]);"
+    # A shell ignores SIGINT for what it starts in the background, and children inherit that.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    code += (
+        f" import sys, pathlib; from {supervisor.__name__} import up; place, given = map(pathlib.Path, sys.argv[1:]);"
+    )
     code += " up(place, directory=given)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
