@@ -18,8 +18,8 @@ from flux_handover.adapters.cluster import Manifest
 from flux_handover.errors import UsageError
 from flux_handover.objects import KUSTOMIZE_GROUP, ObjectId, id_of, mapping, parse_entry
 from flux_handover.plan.conditions import AllReady, Condition, Every, NoneHas
-from flux_handover.plan.gates import HELM_RELEASES, KUSTOMIZATIONS
 from flux_handover.plan.phases import Gate
+from flux_handover.plan.resources import HELM_RELEASES, KUSTOMIZATIONS
 from flux_handover.proof.obligations import Verdict
 from flux_handover.proof.seen import Seen, Sights
 

@@ -29,17 +29,9 @@ from flux_handover.plan import basing, releasing
 from flux_handover.plan.conditions import ANY, AllReady, Every, FieldIs, Has, IsAbsent, IsReady, NoneHas
 from flux_handover.plan.phases import Gate
 from flux_handover.plan.protecting import Override
+from flux_handover.plan.resources import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, plural
 from flux_handover.plan.target import InstanceForm, Target
 
-KUSTOMIZATIONS = "kustomizations.kustomize.toolkit.fluxcd.io"
-HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
-OCI_REPOSITORIES = "ocirepositories.source.toolkit.fluxcd.io"
-SOURCES = {
-    "GitRepository": "gitrepositories.source.toolkit.fluxcd.io",
-    "OCIRepository": OCI_REPOSITORIES,
-    "Bucket": "buckets.source.toolkit.fluxcd.io",
-}
-INSTANCES = "fluxinstances.fluxcd.controlplane.io"
 _OWNERS = ((KUSTOMIZE_GROUP, "Kustomization"), (HELM_GROUP, "HelmRelease"))
 _PRUNE_MARK = ("metadata", "annotations", PRUNE)
 _OBSERVED = "{.metadata.generation}={.status.observedGeneration}"
@@ -325,15 +317,20 @@ def _ready(kind: str, id: ObjectId, why: str) -> Gate:
 
 
 def _gone(id: ObjectId) -> Gate:
-    plural = {"Kustomization": KUSTOMIZATIONS, "OCIRepository": OCI_REPOSITORIES}.get(id.kind, id.kind.lower())
+    name = f"gone-{id.kind.lower()}-{id.name}" if id.kind in CLUSTER_SCOPED else f"gone-{id.name}"
+    return absent(id, name, f"{id} is gone", "the phase declares this deletion and no other")
+
+
+def absent(id: ObjectId, name: str, condition: str, why: str) -> Gate:
+    """A gate that an object is not there."""
     place = f"-n {id.namespace} " if id.namespace else ""
     return Gate(
-        id=f"gone-{id.kind.lower()}-{id.name}" if id.kind in CLUSTER_SCOPED else f"gone-{id.name}",
+        id=name,
         object=id,
-        condition=f"{id} is gone",
-        command=f"kubectl {place}get {plural} {id.name} --ignore-not-found -o name",
+        condition=condition,
+        command=f"kubectl {place}get {plural(id)} {id.name} --ignore-not-found -o name",
         expect="no output",
-        why="the phase declares this deletion and no other",
+        why=why,
         looks_for=IsAbsent(id),
     )
 

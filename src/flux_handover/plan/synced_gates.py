@@ -9,8 +9,9 @@ from typing import Any
 from flux_handover.model.rendering import Cluster
 from flux_handover.objects import Object, ObjectId
 from flux_handover.plan.conditions import Every, FieldIs, Has
-from flux_handover.plan.gates import KUSTOMIZATIONS, OWNERSHIP, SOURCES, all_ready, owned
+from flux_handover.plan.gates import OWNERSHIP, all_ready, owned
 from flux_handover.plan.phases import Gate
+from flux_handover.plan.resources import KUSTOMIZATIONS, SOURCES
 from flux_handover.plan.target import Target
 
 _SHOWN = 12

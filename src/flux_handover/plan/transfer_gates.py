@@ -16,15 +16,10 @@ from flux_handover.objects import (
     ObjectId,
     has_mark,
 )
-from flux_handover.plan.conditions import ANY, Every, FieldIs, Has, IsAbsent, IsReady, NoneHas
-from flux_handover.plan.gates import (
-    INSTANCES,
-    KUSTOMIZATIONS,
-    SOURCES,
-    all_ready,
-    before_references,
-)
+from flux_handover.plan.conditions import ANY, Every, FieldIs, Has, IsReady, NoneHas
+from flux_handover.plan.gates import absent, all_ready, before_references
 from flux_handover.plan.phases import Gate, PhaseName
+from flux_handover.plan.resources import KUSTOMIZATIONS, SOURCES, plural
 from flux_handover.plan.synced_gates import kept
 from flux_handover.plan.target import Target, Transfer
 
@@ -60,16 +55,8 @@ def _settled(transfer: Transfer) -> tuple[Gate, ...]:
 
 
 def _free(id: ObjectId) -> Gate:
-    kind = KUSTOMIZATIONS if id.kind == "Kustomization" else SOURCES[id.kind]
-    return Gate(
-        id=f"free-{id.kind.lower()}",
-        object=id,
-        condition=f"there is no {id} yet",
-        command=f"kubectl -n {id.namespace} get {kind} {id.name} --ignore-not-found -o name",
-        expect="no output",
-        why="the operator would take over whatever has the name",
-        looks_for=IsAbsent(id),
-    )
+    why = "the operator would take over whatever has the name"
+    return absent(id, f"free-{id.kind.lower()}", f"there is no {id} yet", why)
 
 
 def _suspended(transfer: Transfer) -> Gate:
@@ -103,12 +90,11 @@ def _taken_over(cluster: Cluster, target: Target, transfer: Transfer, removed: f
 
 
 def _ready(id: ObjectId, why: str) -> Gate:
-    kind = {"Kustomization": KUSTOMIZATIONS, "FluxInstance": INSTANCES, **SOURCES}[id.kind]
     return Gate(
         id=f"new-{id.kind.lower()}-ready",
         object=id,
         condition=f"{id} is Ready",
-        command=f"kubectl -n {id.namespace} wait {kind}/{id.name} --for=condition=Ready --timeout=5m",
+        command=f"kubectl -n {id.namespace} wait {plural(id)}/{id.name} --for=condition=Ready --timeout=5m",
         expect=f"{id.kind.lower()}.{id.group}/{id.name} condition met",
         why=why,
         looks_for=IsReady(id),
@@ -118,7 +104,7 @@ def _ready(id: ObjectId, why: str) -> Gate:
 def _owned(transfer: Transfer, objects: tuple[Object, ...]) -> Gate:
     """No object has the old root's labels; each that it rendered, and does not leave to others, has the new one's."""
     new = transfer.new_root
-    kinds = ",".join(sorted({_plural(object.id) for object in objects}))
+    kinds = ",".join(sorted({plural(object.id) for object in objects}))
     label = f"{OWNER_NAME}={transfer.root.name},{OWNER_NAMESPACE}={transfer.root.namespace}"
     labels = (
         FieldIs(("metadata", "labels", OWNER_NAME), re.escape(new.name)),
@@ -145,11 +131,6 @@ def _alone(cluster: Cluster, target: Target, transfer: Transfer, removed: frozen
         passed = has_mark(object, RECONCILE, "disabled") or has_mark(object, SSA, "ignore")
         if object.id != home and object.id not in gone and not others and not passed:
             yield object
-
-
-def _plural(id: ObjectId) -> str:
-    known = {"Kustomization": KUSTOMIZATIONS, **SOURCES}
-    return known.get(id.kind, f"{id.kind.lower()}.{id.group}" if id.group else id.kind.lower())
 
 
 def _prunes(new: ObjectId) -> Gate:

@@ -20,7 +20,6 @@ from flux_handover.plan.bootstrap_runbook import renamed
 from flux_handover.plan.bootstrap_runner import without_files
 from flux_handover.plan.decisions import about_sync
 from flux_handover.plan.following import followed, left
-from flux_handover.plan.gates import KUSTOMIZATIONS
 from flux_handover.plan.listings import document_of, documents_of, live_listings, read_files
 from flux_handover.plan.operations import (
     AddFile,
@@ -33,6 +32,7 @@ from flux_handover.plan.operations import (
 )
 from flux_handover.plan.phases import PhaseDraft
 from flux_handover.plan.removing import described_in, file_with, removed_documents, useless_patches
+from flux_handover.plan.resources import KUSTOMIZATIONS
 from flux_handover.plan.target import CarriedPatch, Target, Transfer, entry_of
 from flux_handover.tree import Tree
 

@@ -12,8 +12,8 @@ from typing import assert_never
 from flux_handover.model.installation import Installation, Method
 from flux_handover.objects import OPERATOR_RECONCILE, OWNER_NAME, PRUNE, SSA
 from flux_handover.plan import releasing
-from flux_handover.plan.gates import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, OCI_REPOSITORIES, SOURCES
 from flux_handover.plan.phases import LiveStep, PhaseName
+from flux_handover.plan.resources import HELM_RELEASES, INSTANCES, KUSTOMIZATIONS, OCI_REPOSITORIES, SOURCES
 from flux_handover.plan.target import InstanceForm, Target, Transfer
 from flux_handover.plan.transferring import resume_command
 
