@@ -94,6 +94,7 @@ class Cluster:
     sources: Mapping[ObjectId, Source]
     bootstrap: tuple[Object, ...] = ()
     _present: dict[ObjectId, Object] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _applying: dict[ObjectId, Build] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Build]:
         return iter(self.builds.values())
@@ -104,7 +105,9 @@ class Cluster:
 
     def applying(self, id: ObjectId) -> Build | None:
         """The first build that brings an object to the cluster."""
-        return next((build for build in self if any(object.id == id for object in build.present)), None)
+        if not self._applying:
+            self._applying.update((object.id, build) for build in reversed((*self,)) for object in build.present)
+        return self._applying.get(id)
 
     def present(self) -> Iterator[Object]:
         """Everything that the builds brought to the cluster and that it still has, roots first."""

@@ -223,6 +223,8 @@ def _takes_along(id: ObjectId, scene: Scene) -> str:
 def _still_there(id: ObjectId, scene: Scene) -> tuple[str, ...]:
     """Files that produced the object and still declare it, unless objects of its name elsewhere account for them."""
     found = _declaring(id, scene)
+    if not found:
+        return ()
     namesakes = {o.id for o in scene.after.cluster.present() if o.id != id and _is_same(o.id, id)}
     return found if len(found) > len(namesakes) else ()
 
