@@ -61,6 +61,11 @@ def elsewhere(id: ObjectId, cluster: str) -> ObjectId:
     return id._replace(kind=f"{cluster}:{id.kind}") if cluster and ":" not in id.kind else id
 
 
+def is_flux_object(id: ObjectId) -> bool:
+    """Whether the object is of a kind that Flux reconciles."""
+    return id.group.endswith("toolkit.fluxcd.io") or id.group == OPERATOR_GROUP
+
+
 def where_it_lives(id: ObjectId) -> ObjectId:
     """The id by which the cluster that has the object knows it."""
     return id._replace(kind=id.kind.rpartition(":")[2])

@@ -79,7 +79,8 @@ class Install:
     objects: tuple[Desired, ...]
 
 
-FOLDED = "kubectl"
+FOLDED = ("kustomize-controller", "kubectl", "before-first-apply")
+"""Whose fields kustomize-controller takes for its own, and drops (`fluxcd/pkg:ssa/patch.go@v0.76.1`)."""
 
 Action = Push | Annotate | Unmark | UnmarkAll | Resume | Remove | Install
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import assert_never
 
-from flux_handover.objects import ObjectId
+from flux_handover.objects import ObjectId, is_flux_object
 from flux_handover.proof.reconcile_cluster import (
     Annotate,
     Install,
@@ -41,7 +41,6 @@ from flux_handover.proof.world import (
     is_suspended,
 )
 
-FLUX_DOMAINS = (".toolkit.fluxcd.io", ".controlplane.io")
 Origins = defaultdict[ObjectId, set[str]]
 OWNERS = (KustomizationSpec, HelmReleaseSpec, FluxInstanceSpec)
 
@@ -296,7 +295,7 @@ def outside(world: World, environment: Environment, program: Program) -> frozens
 def _inputs(world: World, spec: Owner) -> set[ObjectId]:
     match spec:
         case KustomizationSpec():
-            flux = (id for id in spec.checks if id.group.endswith(FLUX_DOMAINS))
+            flux = filter(is_flux_object, spec.checks)
             return needed(world, spec) - {spec.source, *spec.depends_on, *flux}
         case HelmReleaseSpec(values=values):
             return set(values)

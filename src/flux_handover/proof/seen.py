@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flux_handover.model.rendering import Cluster
@@ -52,14 +52,22 @@ def as_seen(world: World, sights: Sights) -> World:
 
 
 def _as_held(inventory: frozenset[ObjectId], record: Record) -> frozenset[ObjectId]:
-    """An inventory by the ids of the model: that of a Kustomization for another cluster says nothing of which.
-
-    A cluster-scoped object that was built with a namespace has none in the cluster.
-    """
+    """An inventory by the ids of the model: that of a Kustomization for another cluster says nothing of which."""
     clusters = {id.kind.partition(":")[0] for id in record.inventory if ":" in id.kind}
-    known = {id._replace(namespace=""): id for id in record.inventory if id.namespace}
-    held = (elsewhere(id, next(iter(clusters), "")) for id in inventory)
-    return frozenset(id if id in record.inventory else known.get(id, id) for id in held)
+    held = frozenset(elsewhere(id, next(iter(clusters), "")) for id in inventory)
+    renamed = rescoped(held - record.inventory, record.inventory - held)
+    return frozenset(renamed.get(id, id) for id in held)
+
+
+def rescoped(seen: Iterable[ObjectId], built: Iterable[ObjectId]) -> Mapping[ObjectId, ObjectId]:
+    """Objects that were seen by the ids under which they are built, where only the scope differs.
+
+    A cluster-scoped object that was built with a namespace has none in the cluster, and of a kind that Git does not
+    define nobody can tell the scope.
+    """
+    names = {(id.group, id.kind, id.name): id for id in built}
+    pairs = ((id, names.get((id.group, id.kind, id.name))) for id in seen)
+    return {id: other for id, other in pairs if other is not None and not (id.namespace and other.namespace)}
 
 
 def _labelled(world: World, held: Mapping[ObjectId, frozenset[ObjectId]]) -> Iterator[tuple[ObjectId, Live]]:

@@ -25,7 +25,8 @@ from flux_handover.objects import (
     text_at,
 )
 from flux_handover.proof.facets import MARKS, marks_of
-from flux_handover.proof.seen import Sights, as_seen
+from flux_handover.proof.reconcile_cluster import FOLDED
+from flux_handover.proof.seen import Sights, as_seen, rescoped
 from flux_handover.proof.table import Table
 from flux_handover.proof.world import (
     NONE,
@@ -44,8 +45,6 @@ from flux_handover.proof.world import (
 )
 
 NOBODY: frozenset[ObjectId] = frozenset()
-# Whose fields kustomize-controller takes for its own, and drops (`fluxcd/pkg:ssa/patch.go@v0.76.1`).
-FOLDED = ("kustomize-controller", "kubectl", "before-first-apply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,8 @@ def witnessed(
     witness = _scoped(world, witness)
     specs = dict(_respelled(world, witness))
     world = as_seen(world, witness.sights)
-    live = {id: _as_live(one, id, witness, specs) for id, one in world.live.items() if not _is_gone(id, witness)}
+    gone = _gone(witness)
+    live = {id: _as_live(one, id, witness, specs) for id, one in world.live.items() if id not in gone}
     records = {
         id: replace(record, ready=False, reason=witness.unready[id]) if id in witness.unready else record
         for id, record in world.records.items()
@@ -124,11 +124,7 @@ def _scoped(world: World, witness: Witness) -> Witness:
     renamed: dict[ObjectId, ObjectId] = {}
     for owner, inventory in seen.items():
         expected = world.records[owner].inventory if owner in world.records else NOBODY
-        absent = {(id.group, id.kind, id.name): id for id in expected - witness.glimpses.keys()}
-        for id in inventory - expected:
-            other = absent.get((id.group, id.kind, id.name))
-            if other is not None and not (id.namespace and other.namespace):
-                renamed[id] = other
+        renamed.update(rescoped(inventory - expected, expected - witness.glimpses.keys()))
     sights = {
         id: replace(one, inventory=frozenset(renamed.get(held, held) for held in seen[id])) if id in seen else one
         for id, one in witness.sights.items()
@@ -173,10 +169,10 @@ def _builds_as(old: KustomizationSpec, new: KustomizationSpec) -> bool:
     return (old.source, old.path, old.variables) == (new.source, new.path, new.variables)
 
 
-def _is_gone(id: ObjectId, witness: Witness) -> bool:
-    """Whether an object is not there, although an inventory that was seen has it."""
+def _gone(witness: Witness) -> frozenset[ObjectId]:
+    """Objects that are not there, although an inventory that was seen has them."""
     held = (one.inventory for one in witness.sights.values() if one.inventory is not None)
-    return id not in witness.glimpses and any(id in inventory for inventory in held)
+    return NOBODY.union(*held) - witness.glimpses.keys()
 
 
 def _as_live(live: Live, id: ObjectId, witness: Witness, specs: Mapping[ObjectId, KustomizationSpec]) -> Live:

@@ -9,9 +9,8 @@ from flux_handover.findings import Severity
 from flux_handover.model.flux import FluxKustomization, HelmRelease, helm_releases
 from flux_handover.model.installation import Setting
 from flux_handover.model.rendering import Build, BuildStatus, Cluster
-from flux_handover.objects import SOURCE_GROUP, Object, ObjectId, ids_of, mapping, text_at
+from flux_handover.objects import SOURCE_GROUP, Object, ObjectId, ids_of, is_flux_object, mapping, text_at
 from flux_handover.proof.hazards.build import broken
-from flux_handover.proof.hazards.losses import is_flux_object
 from flux_handover.proof.hazards.places import files_among, place_in, place_of
 from flux_handover.proof.hazards.registry import Pair, Sign, View, also_in_pair, in_pair, in_tree
 from flux_handover.proof.hazards.stuck import broken_property

@@ -14,10 +14,9 @@ from flux_handover.model.flux import HelmRelease, helm_releases
 from flux_handover.model.installation import Method
 from flux_handover.model.references_text import Confidence, mentions
 from flux_handover.model.rendering import Cluster
-from flux_handover.objects import Object, ObjectId, ids_of, listed, mapping
+from flux_handover.objects import Object, ObjectId, ids_of, is_flux_object, listed, mapping
 from flux_handover.plan import present
 from flux_handover.plan.listings import is_below
-from flux_handover.proof.hazards.losses import is_flux_object
 from flux_handover.proof.hazards.places import place_of
 from flux_handover.proof.hazards.registry import Decided, Pair, Sign, View, in_pair, in_tree, live
 from flux_handover.proof.hazards.stuck import broken_property

@@ -143,8 +143,3 @@ def _feeds(id: ObjectId, cluster: Cluster) -> bool:
         if id == build.ks.decryption_secret or any(one.id == id for one in build.ks.substitute_from):
             return True
     return any(source.secret == id for source in cluster.sources.values())
-
-
-def is_flux_object(id: ObjectId) -> bool:
-    """Whether the object is of a kind that Flux reconciles."""
-    return id.group.endswith("toolkit.fluxcd.io") or id.group == "fluxcd.controlplane.io"
