@@ -115,19 +115,16 @@ resources:
 )
 def test_a_second_root_of_a_cluster_is_no_cluster_to_plan(reader: Reader, file: str, planned: tuple[str, ...]) -> None:
     """Both are declared in one file, from one source; an install manifest in an archive lies nearer to the second."""
-    second = root("shed", "shed")
     files = {
         "house/source.yaml": SOURCE,
         "house/flux.yaml": FLUX,
         "house/roots.yaml": root("house", "house"),
-        "house/kustomization.yaml": "resources: [source.yaml, flux.yaml, roots.yaml]\n",
+        "house/kustomization.yaml": "resources: [source.yaml, flux.yaml]\n",
         "shed/rake.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: rake}\n",
         "shed.old/flux/kustomization.yaml": BASE_BY_HAND,
-        "setup.sh": f"kubectl apply -f {file}\nkubectl apply -k shed.old/flux\n",
+        "setup.sh": f"kubectl apply -f house/roots.yaml\nkubectl apply -f {file}\nkubectl apply -k shed.old/flux\n",
     }
-    files[file] = files.get(file, "") + "---" + second
-    if file in files and file == "house/roots.yaml":
-        files["house/kustomization.yaml"] = "resources: [source.yaml, flux.yaml]\n"
+    files[file] = f"{files.get(file, '')}---{root('shed', 'shed')}"
     snapshot = reader(repo(*(part for pair in files.items() for part in pair)))
 
     assert [cluster.name for cluster in snapshot.clusters] == ["house", "shed"]
