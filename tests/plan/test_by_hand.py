@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bootstrapped import HOME, NEST, SYNC, aviary, components
 from builders import repo
-from plan.test_mixtures import ARTIFACT
+from installed import ARTIFACT, CHART
 from planning import Reader, names_of
 
 from flux_handover.errors import UnsupportedInstallation
@@ -16,23 +16,6 @@ EXPORT = "flux install --version=VERSION"
 RELEASE = "write it as a HelmRelease"
 PLAY = "- hosts: all\n  tasks:\n  - kubernetes.core.helm:\n      name: flux\n      chart_ref: fluxcd-community/flux2\n"
 NODE = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: flux}\nspec:\n  chart: flux2\n"
-CHART = """
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: HelmRepository
-metadata: {name: community, namespace: flux-system}
-spec: {interval: 1h, url: https://fluxcd-community.github.io/helm-charts}
----
-apiVersion: helm.toolkit.fluxcd.io/v2
-kind: HelmRelease
-metadata: {name: engine, namespace: flux-system}
-spec:
-  interval: 1h
-  chart:
-    spec:
-      chart: flux2
-      version: 2.16.4
-      sourceRef: {kind: HelmRepository, name: community}
-"""
 
 
 def bare(*more: str) -> Tree:

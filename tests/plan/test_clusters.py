@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from builders import repo
+from installed import ARTIFACT as FLUX
 from planning import Reader
 
 from flux_handover.errors import UnsupportedInstallation
@@ -37,31 +38,6 @@ spec:
   url: https://git.example.org/house.git
   ref:
     branch: main
-"""
-FLUX = """
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: OCIRepository
-metadata:
-  name: manifests
-  namespace: flux-system
-spec:
-  interval: 1h
-  url: oci://ghcr.io/fluxcd/flux-manifests
-  ref:
-    tag: v2.6.4
----
-apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata:
-  name: engine
-  namespace: flux-system
-spec:
-  interval: 1h
-  path: ./
-  prune: true
-  sourceRef:
-    kind: OCIRepository
-    name: manifests
 """
 
 

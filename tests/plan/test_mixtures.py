@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from bootstrapped import HOME, LIST, NEST, SYNC, aviary, components
 from builders import documents_of, repo, text_of
+from installed import ARTIFACT
 from planning import Reader, names_of
 
 from flux_handover.catalogue.manifests import DEFAULT_COMPONENTS, install_manifests
@@ -41,23 +42,6 @@ metadata: {name: flux, namespace: flux-system}
 spec:
   distribution: {version: 2.6.4, registry: ghcr.io/fluxcd}
   sync: {kind: GitRepository, url: "ssh://git@git.example.org/aviary.git", ref: refs/heads/main, path: clusters/burrow}
-"""
-ARTIFACT = """
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: OCIRepository
-metadata: {name: manifests, namespace: flux-system}
-spec: {interval: 1h, url: oci://ghcr.io/fluxcd/flux-manifests, ref: {tag: v2.6.4}}
----
-apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata:
-  name: engine
-  namespace: flux-system
-spec:
-  interval: 1h
-  path: ./
-  prune: true
-  sourceRef: {kind: OCIRepository, name: manifests}
 """
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from bootstrapped import NEST, PATCHES, SYNC, components
 from builders import repo
+from installed import ARTIFACT as PLAIN
+from installed import CHART
 from planning import Reader, names_of
 
 from flux_handover.errors import UnsupportedInstallation
@@ -20,49 +22,7 @@ from flux_handover.tree import Tree
 
 ONE, OTHER = "clusters/aviary", "clusters/burrow"
 HEAD = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
-ARTIFACT = """
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: OCIRepository
-metadata:
-  name: manifests
-  namespace: flux-system
-spec:
-  interval: 1h
-  url: oci://ghcr.io/fluxcd/flux-manifests
-  ref:
-    tag: v2.6.4
----
-apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata:
-  name: engine
-  namespace: flux-system
-spec:
-  interval: 1h
-  path: ./
-  prune: true
-  deletionPolicy: Delete
-  sourceRef:
-    kind: OCIRepository
-    name: manifests
-"""
-CHART = """
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: HelmRepository
-metadata: {name: community, namespace: flux-system}
-spec: {interval: 1h, url: https://fluxcd-community.github.io/helm-charts}
----
-apiVersion: helm.toolkit.fluxcd.io/v2
-kind: HelmRelease
-metadata: {name: engine, namespace: flux-system}
-spec:
-  interval: 1h
-  chart:
-    spec:
-      chart: flux2
-      version: 2.16.4
-      sourceRef: {kind: HelmRepository, name: community}
-"""
+ARTIFACT = PLAIN.replace("prune: true", "prune: true\n  deletionPolicy: Delete")
 
 
 def listing(*entries: str, more: str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from bootstrapped import NEST, SYNC
 from builders import repo
+from installed import CHART as FLUX
 from planning import Reader, names_of
 
 from flux_handover.errors import UnsupportedInstallation
@@ -14,23 +15,6 @@ from flux_handover.proof.obligations import Verdict
 from flux_handover.tree import Tree
 
 HOME = "clusters/aviary"
-FLUX = """
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: HelmRepository
-metadata: {name: community, namespace: flux-system}
-spec: {interval: 1h, url: https://fluxcd-community.github.io/helm-charts}
----
-apiVersion: helm.toolkit.fluxcd.io/v2
-kind: HelmRelease
-metadata: {name: engine, namespace: flux-system}
-spec:
-  interval: 1h
-  chart:
-    spec:
-      chart: flux2
-      version: 2.16.4
-      sourceRef: {kind: HelmRepository, name: community}
-"""
 RELEASE = """
 apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease
